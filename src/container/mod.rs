@@ -1,0 +1,5 @@
+//! All that knows podman.
+
+pub mod podman;
+pub mod runtime;
+pub mod status;

@@ -1,0 +1,1 @@
+//! Typed podman commands over any [`CommandExecutor`](super::runtime::CommandExecutor).

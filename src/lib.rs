@@ -1,0 +1,3 @@
+//! archipelago: installs, starts, watches, heals, stops and removes packages of podman containers.
+
+pub mod container;

@@ -1,0 +1,2 @@
+//! The `archipelago` command.
+fn main() {}
