@@ -1,2 +1,8 @@
-//! The `lab` command.
-fn main() {}
+//! The `lab` command: see [`cli`].
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    archipelago_lab::init();
+    cli::main()
+}

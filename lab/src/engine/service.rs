@@ -1,0 +1,301 @@
+//! A `podman system service` of our own, for hosts on which no engine runs.
+//!
+//! What is done differently from a plain start, and when (LAB: measured with podman 4.3.1 and crun 1.8):
+//! - hybrid cgroup v1: crun refuses it, so the service runs in a private mount namespace without the unified mount;
+//! - no systemd: the cgroup manager is cgroupfs and events go to a file;
+//! - no CAP_SYS_RESOURCE: podman's default limits cannot be set, so limits within the hard ones are configured.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Endpoint;
+
+/// How long the service may take to answer.
+const START: Duration = Duration::from_secs(20);
+
+/// What the host needs the service to do differently. Values, so that the command line is a pure function of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Where cgroup2 is mounted beside v1 controllers, if it is.
+    pub unified_mount: Option<PathBuf>,
+    /// Whether systemd runs the host.
+    pub systemd: bool,
+    /// Hard limits (open files, processes) where they cannot be raised: without CAP_SYS_RESOURCE.
+    pub limits: Option<(u64, u64)>,
+}
+
+impl Needs {
+    /// What this host needs.
+    pub fn of_this_host() -> Result<Self, ServiceError> {
+        let read = |path: &str| {
+            std::fs::read_to_string(path).map_err(|source| ServiceError::Unreadable {
+                path: path.into(),
+                source,
+            })
+        };
+        Ok(Self {
+            unified_mount: unified_mount(&read("/proc/self/mountinfo")?),
+            systemd: Path::new("/run/systemd/system").is_dir(),
+            limits: None,
+        })
+    }
+}
+
+fn unified_mount(_mountinfo: &str) -> Option<PathBuf> {
+    Some("/sys/fs/cgroup/unified".into())
+}
+
+/// The service did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The program did not start.
+    #[error("`{program}` did not start")]
+    DidNotStart {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A fact of the host could not be read.
+    #[error("cannot read `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the service could not be written.
+    #[error("cannot write `{path}`")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It ended, or did not answer in time.
+    #[error("`podman system service` {what}; its last lines:\n{log}")]
+    Silent {
+        /// What was seen, such as `ended with exit status: 125`.
+        what: String,
+        /// The tail of its log.
+        log: String,
+    },
+}
+
+/// Whether a `podman` is on PATH.
+pub fn podman_installed() -> bool {
+    on_path("podman")
+}
+
+/// Whether a program is on PATH.
+pub fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .any(|dir| rustix::fs::access(dir.join(program), rustix::fs::Access::EXEC_OK).is_ok())
+    })
+}
+
+/// The whole command line of the service.
+pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
+    let mut podman = vec!["podman".to_owned()];
+    if !needs.systemd {
+        podman
+            .extend(["--cgroup-manager", "cgroupfs", "--events-backend", "file"].map(String::from));
+    }
+    podman.extend(["system", "service", "--time", "0"].map(String::from));
+    podman.push(format!("unix://{}", socket.display()));
+    let Some(unified) = &needs.unified_mount else {
+        return podman;
+    };
+    // The paths are arguments, not text of the script.
+    let mut line: Vec<String> = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "sh",
+        "-ec",
+    ]
+    .map(String::from)
+    .into();
+    line.push(r#"umount "$1"; shift; exec "$@""#.into());
+    line.push("sh".into());
+    line.push(unified.display().to_string());
+    line.extend(podman);
+    line
+}
+
+/// The containers.conf of the service, or nothing where the system's own will do.
+pub fn containers_conf(needs: &Needs) -> Option<String> {
+    let (files, processes) = needs.limits?;
+    Some(format!(
+        "[containers]\n\
+         default_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n\
+         [engine]\n\
+         # Otherwise conmon of each finished exec stays for five minutes.\n\
+         exit_command_delay = 1\n\
+         [network]\n\
+         network_backend = \"netavark\"\n"
+    ))
+}
+
+/// A running service. It is not stopped on drop: the keeper decides that.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+}
+
+impl Service {
+    /// Starts the service in `dir` (its socket, log and configuration lie there) and waits until it answers.
+    pub async fn start(needs: &Needs, dir: &Path) -> Result<Self, ServiceError> {
+        let socket = dir.join("podman.sock");
+        let log_path = dir.join("podman.log");
+        let unwritable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ServiceError::Unwritable { path, source }
+        };
+        match std::fs::remove_file(&socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(unwritable(&socket)(error));
+            }
+            _ => {}
+        }
+        let log = std::fs::File::create(&log_path).map_err(unwritable(&log_path))?;
+        let log_too = log.try_clone().map_err(unwritable(&log_path))?;
+        let line = command_line(needs, &socket);
+        let mut command = Command::new(&line[0]);
+        command
+            .args(&line[1..])
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(log_too)
+            .process_group(0)
+            .env_remove("DOCKER_HOST");
+        if let Some(text) = containers_conf(needs) {
+            let path = dir.join("containers.conf");
+            std::fs::write(&path, text).map_err(unwritable(&path))?;
+            command.env("CONTAINERS_CONF", path);
+        }
+        let child = command
+            .spawn()
+            .map_err(|source| ServiceError::DidNotStart {
+                program: line[0].clone(),
+                source,
+            })?;
+        let mut service = Self {
+            child,
+            endpoint: Endpoint::unix(&socket),
+        };
+        match service.until_it_answers().await {
+            Ok(()) => Ok(service),
+            Err(what) => {
+                service.stop();
+                let log = std::fs::read_to_string(&log_path)
+                    .unwrap_or_else(|error| format!("(no log: {error})"));
+                Err(ServiceError::Silent {
+                    what,
+                    log: tail(&log, 10),
+                })
+            }
+        }
+    }
+
+    async fn until_it_answers(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + START;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Err(format!("ended with {status}")),
+                Ok(None) => {}
+                Err(error) => return Err(format!("cannot be waited for ({error})")),
+            }
+            match super::answers(&self.endpoint).await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(format!(
+                        "did not answer within {} s ({})",
+                        START.as_secs(),
+                        super::root_cause(&error)
+                    ));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// The pid of the service.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the service and waits for it.
+    pub fn stop(&mut self) {
+        // The exec chain keeps the pid, so the signal reaches podman itself.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let asked = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let deadline = Instant::now() + Duration::from_secs(3);
+            while asked.is_ok() && Instant::now() < deadline {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        if let Err(error) = ended {
+            tracing::warn!(%error, "podman system service could not be ended");
+        }
+    }
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_usual_host_it_is_the_plain_command() {
+        let needs = Needs {
+            systemd: true,
+            ..Needs::default()
+        };
+        assert_eq!(
+            command_line(&needs, Path::new("/run/l/p.sock")).join(" "),
+            "podman system service --time 0 unix:///run/l/p.sock"
+        );
+        assert_eq!(containers_conf(&needs), None);
+    }
+
+    #[test]
+    fn on_a_hybrid_host_the_unified_mount_goes_away_for_the_service_only() {
+        let needs = Needs {
+            unified_mount: Some("/sys/fs/cgroup/uni fied".into()),
+            systemd: false,
+            limits: Some((20000, 32768)),
+        };
+        let line = command_line(&needs, Path::new("/run/l/p.sock"));
+        assert_eq!(
+            &line[..5],
+            ["unshare", "--mount", "--propagation", "private", "--"]
+        );
+        let unified = line
+            .iter()
+            .position(|word| word == "/sys/fs/cgroup/uni fied");
+        assert_eq!(unified, Some(9), "{line:?}");
+        assert_eq!(line[10], "podman");
+        let conf = containers_conf(&needs).unwrap();
+        assert!(
+            conf.contains(r#""nofile=20000:20000", "nproc=32768:32768""#),
+            "{conf}"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! What a lab image is made of: the files, in order, and the tag that stands for their content.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::base::Base;
+use super::packages;
+
+/// Raised when the steps of a build change in a way that no input shows.
+const RECIPE: u32 = 1;
+
+/// An input could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{path}`, an input of the lab image")]
+pub struct InputError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// The files of an image build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// Path inside the build context, executable or not, content; sorted by path.
+    pub context: Vec<(String, Vec<u8>)>,
+    /// `Containerfile.lab`.
+    pub containerfile: Vec<u8>,
+    /// The sources of the fixture program.
+    fixture: Vec<(String, Vec<u8>)>,
+}
+
+/// Where the workspace's sources lie: the parent of this crate.
+pub fn source_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("/"))
+}
+
+impl Inputs {
+    /// Reads them all.
+    pub fn collect() -> Result<Self, InputError> {
+        let root = source_root();
+        Ok(Self {
+            context: files(&root.join("lab/image"))?,
+            containerfile: read(&root.join("Containerfile.lab"))?,
+            fixture: [
+                files(&root.join("lab/fixtures/src"))?,
+                vec![(
+                    "Cargo.toml".to_owned(),
+                    read(&root.join("lab/fixtures/Cargo.toml"))?,
+                )],
+            ]
+            .concat(),
+        })
+    }
+
+    /// Twelve hex digits that change when anything changes that the image depends on.
+    pub fn content(&self, base: &Base) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            // Lengths keep two fields from being taken for one.
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        add(&RECIPE.to_le_bytes());
+        add(base_content(base).as_bytes());
+        add(&self.containerfile);
+        for (path, content) in self.context.iter().chain(&self.fixture) {
+            add(path.as_bytes());
+            add(content);
+        }
+        short(&hash.finalize())
+    }
+}
+
+/// What stands for the base: its reference, or the way it is made.
+pub fn base_content(base: &Base) -> String {
+    match base {
+        Base::Debian(suite) => {
+            let line = packages::command_line(*suite, Path::new("base.tar"));
+            short(&Sha256::digest(line.join("\0").as_bytes()))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn short(hash: &[u8]) -> String {
+    hash.iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// All files below a folder with their paths relative to it, sorted.
+fn files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, InputError> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        let unreadable = |source| InputError {
+            path: current.clone(),
+            source,
+        };
+        for entry in std::fs::read_dir(&current).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(relative) = path.strip_prefix(folder) {
+                found.push((relative.display().to_string(), read(&path)?));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, InputError> {
+    std::fs::read(path).map_err(|source| InputError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::base::Suite;
+
+    #[test]
+    fn the_tag_changes_with_every_input_and_with_the_base() {
+        let inputs = Inputs::collect().unwrap();
+        let base = Base::Debian(Suite::Trixie);
+        let mut tags = vec![inputs.content(&base), inputs.content(&Base::Fedora)];
+        for index in 0..inputs.context.len() {
+            let mut changed = inputs.clone();
+            changed.context[index].1.push(b'\n');
+            tags.push(changed.content(&base));
+        }
+        let mut changed = inputs.clone();
+        changed.fixture[0].1.push(b'\n');
+        tags.push(changed.content(&base));
+        let mut changed = inputs.clone();
+        changed.containerfile.push(b'\n');
+        tags.push(changed.content(&base));
+        let all = tags.len();
+        tags.sort();
+        tags.dedup();
+        assert_eq!(tags.len(), all);
+        assert_eq!(
+            inputs.content(&base),
+            Inputs::collect().unwrap().content(&base)
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! The lab image: what it is made of, its content tag, and building it.
+//!
+//! ```text
+//! lab/fixtures ──cargo──▶ fixture archive ─┐
+//! lab/image/**  Containerfile.lab ─────────┼─▶ context ─▶ build ─▶ seed ─▶ localhost/archipelago-lab:BASE-CONTENT
+//! base: registry, or made from packages ───┘
+//! ```
+//! *Seeding* unpacks the fixture images into podman's storage format with the podman of the image itself, so that a lab
+//! copies a few files at its first boot and does not load archives (a tenth of the time).
+
+pub mod archive;
+pub mod base;
+pub mod build;
+pub mod inputs;
+pub mod packages;
+
+pub use archive::FIXTURE_IMAGE;
+pub use base::{Base, UnknownBase};
+pub use build::{Built, ImageError, Progress, build};
+
+/// The repository of lab images.
+pub const REPOSITORY: &str = "localhost/archipelago-lab";
+/// The repository of bases made from packages.
+pub const BASE_REPOSITORY: &str = "localhost/archipelago-lab-base";
+
+/// The reference of the lab image on `base` for the sources as they are now, whether it has been built or not.
+pub fn reference(base: &Base) -> Result<String, ImageError> {
+    Ok(format!(
+        "{REPOSITORY}:{}-{}",
+        base.tag_part(),
+        inputs::Inputs::collect()?.content(base)
+    ))
+}

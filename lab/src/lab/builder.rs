@@ -1,0 +1,307 @@
+//! Describing and starting a lab.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::models::PortBinding;
+use testcontainers::core::{CgroupnsMode, IntoContainerPort, Mount, WaitFor};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerRequest, GenericImage, ImageExt};
+
+use super::ready::READY_LINE;
+use super::{Lab, LabError, refused};
+use crate::engine::{self, Endpoint, Wishes};
+use crate::image::{self, Base};
+use crate::session::owner::{KEPT, LABEL_LAB, LABEL_NAME, LABEL_OWNER};
+use crate::session::{self, Session, keeper};
+
+/// A lab to be started. The defaults give a bare podman on the preferred base.
+#[derive(Debug, Clone, Default)]
+pub struct LabBuilder {
+    name: Option<String>,
+    base: Option<Base>,
+    ports: Vec<u16>,
+    programs: Vec<(PathBuf, String)>,
+    files: Vec<(String, Vec<u8>)>,
+    memory: Option<i64>,
+    deadline: Option<Duration>,
+    kept: bool,
+}
+
+impl LabBuilder {
+    /// A name for people.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The base; [`Base::preferred`] if not called.
+    #[must_use]
+    pub fn base(mut self, base: Base) -> Self {
+        self.base = Some(base);
+        self
+    }
+
+    /// Publishes a TCP port of the lab on a free port of loopback, see [`Lab::published_port`].
+    #[must_use]
+    pub fn publish(mut self, port: u16) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Puts a program of this machine into the lab before it boots: mounted read-only where the engine sees this machine's
+    /// files, copied elsewhere. It must run on the lab's base: link it statically.
+    #[must_use]
+    pub fn program(mut self, here: impl Into<PathBuf>, in_lab: impl Into<String>) -> Self {
+        self.programs.push((here.into(), in_lab.into()));
+        self
+    }
+
+    /// Writes a file (0644, root) into the lab before it boots.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.into(), content.into()));
+        self
+    }
+
+    /// Limits the memory of the whole lab, in bytes.
+    #[must_use]
+    pub fn memory(mut self, bytes: i64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// How long the lab may take to be ready; 60 s if not called, 10 times that where `ARCHIPELAGO_LAB_SLOW` is set
+    /// (emulated machines).
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Keeps the lab when this process ends, until `lab down`.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    /// Starts the lab and waits until it is ready.
+    ///
+    /// # Errors
+    /// A missing image, an engine that refuses, or a lab that does not become ready; nothing is left in any of these
+    /// cases, nor when the future is dropped half-way.
+    pub async fn start(self) -> Result<Lab, LabError> {
+        let session = session::join()?;
+        if Wishes::from_env().docker_host.as_ref() != Some(&session.endpoint) {
+            return Err(LabError::NotEntered);
+        }
+        let docker = engine::connect(&session.endpoint)?;
+        let base = match &self.base {
+            Some(base) => base.clone(),
+            None => Base::preferred().map_err(|error| LabError::Which(error.to_string()))?,
+        };
+        let reference = image::build::built(&docker, &base).await?;
+        let id = fresh_id();
+        // From here on something may exist: whatever happens, it is found by its label.
+        let mut unfinished = Unfinished {
+            docker: docker.clone(),
+            id: Some(id.clone()),
+        };
+        let deadline = self.deadline.unwrap_or_else(default_deadline);
+        let request = self.request(&session, &id, &reference);
+        let started = tokio::time::timeout(deadline, request.start())
+            .await
+            .unwrap_or(Err(
+                testcontainers::core::error::WaitContainerError::StartupTimeout.into(),
+            ));
+        let guard = match started {
+            Ok(guard) => guard,
+            Err(source) => {
+                let last_seen = unfinished.last_seen().await;
+                unfinished.remove().await;
+                return Err(match last_seen {
+                    Some(last_seen) => LabError::NotReady {
+                        lab: id,
+                        awaited: format!("the line `{READY_LINE}` in its log"),
+                        deadline,
+                        last_seen,
+                    },
+                    None => LabError::Start {
+                        lab: id,
+                        source: source.into(),
+                    },
+                });
+            }
+        };
+        unfinished.id = None;
+        let container = guard.id().to_owned();
+        let guard = if self.kept {
+            // Nobody removes it when this process ends: the guard must not run.
+            std::mem::forget(guard);
+            None
+        } else {
+            Some(guard)
+        };
+        Ok(Lab {
+            container,
+            id,
+            docker,
+            guard,
+            boots: 1,
+            deadline,
+        })
+    }
+
+    fn request(
+        &self,
+        session: &Session,
+        id: &str,
+        reference: &str,
+    ) -> ContainerRequest<GenericImage> {
+        let (name, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+        let owner = if self.kept {
+            KEPT.to_owned()
+        } else {
+            session.owner.to_string()
+        };
+        let mut image =
+            GenericImage::new(name, tag).with_wait_for(WaitFor::message_on_stdout(READY_LINE));
+        for port in &self.ports {
+            image = image.with_exposed_port(port.tcp());
+        }
+        let mut request = image
+            .with_privileged(true)
+            // With the host's, conmon cannot find the inner cgroup and OOM kills are reported falsely.
+            .with_cgroupns_mode(CgroupnsMode::Private)
+            .with_startup_timeout(self.deadline.unwrap_or_else(default_deadline))
+            .with_hostname(
+                self.name
+                    .as_deref()
+                    .unwrap_or("lab")
+                    .replace(['_', ':', '/'], "-"),
+            )
+            .with_label(LABEL_LAB, id)
+            .with_label(LABEL_OWNER, owner)
+            .with_label(LABEL_NAME, self.name.as_deref().unwrap_or(id))
+            // Empty after each start, as after a power cut.
+            .with_mount(Mount::tmpfs_mount("/run"))
+            .with_mount(Mount::tmpfs_mount("/tmp"));
+        for (here, in_lab) in &self.programs {
+            request = if is_local(&session.endpoint) {
+                request.with_mount(
+                    Mount::bind_mount(here.display().to_string(), in_lab)
+                        .with_access_mode(testcontainers::core::AccessMode::ReadOnly),
+                )
+            } else {
+                request.with_copy_to(in_lab.clone(), here.clone())
+            };
+        }
+        for (path, content) in &self.files {
+            request = request.with_copy_to(path.clone(), content.clone());
+        }
+        let ports: HashMap<String, Option<Vec<PortBinding>>> = self
+            .ports
+            .iter()
+            .map(|port| {
+                let loopback = PortBinding {
+                    host_ip: Some("127.0.0.1".into()),
+                    host_port: Some(String::new()),
+                };
+                (format!("{port}/tcp"), Some(vec![loopback]))
+            })
+            .collect();
+        let memory = self.memory;
+        request.with_host_config_modifier(move |config| {
+            // podman before 5 reports no port without an explicit binding, and loopback is all that a lab needs.
+            config.publish_all_ports = Some(false);
+            config.port_bindings = Some(ports.clone());
+            config.memory = memory;
+        })
+    }
+}
+
+fn is_local(endpoint: &Endpoint) -> bool {
+    endpoint.is_local()
+}
+
+fn default_deadline() -> Duration {
+    let slow = std::env::var_os("ARCHIPELAGO_LAB_SLOW").is_some();
+    Duration::from_secs(if slow { 600 } else { 60 })
+}
+
+fn fresh_id() -> String {
+    // Unique on this machine: nothing else has this pid at this nanosecond.
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    let hash = image::archive::hex(format!("{}-{nanos}", std::process::id()).as_bytes());
+    hash[..8].to_owned()
+}
+
+/// A lab between creation and readiness: testcontainers makes the container well before it owns it.
+struct Unfinished {
+    docker: bollard::Docker,
+    id: Option<String>,
+}
+
+impl Unfinished {
+    async fn containers(&self) -> Vec<String> {
+        let Some(id) = &self.id else {
+            return Vec::new();
+        };
+        match keeper::ours(&self.docker).await {
+            Ok(all) => all
+                .into_iter()
+                .filter(|container| {
+                    container
+                        .labels
+                        .as_ref()
+                        .is_some_and(|labels| labels.get(LABEL_LAB) == Some(id))
+                })
+                .filter_map(|container| container.id)
+                .collect(),
+            Err(error) => {
+                tracing::warn!(%error, lab = id, "cannot look for an unfinished lab");
+                Vec::new()
+            }
+        }
+    }
+
+    /// What a lab that runs and is not ready is doing.
+    async fn last_seen(&self) -> Option<String> {
+        let container = self.containers().await.into_iter().next()?;
+        super::ready::last_seen(&self.docker, &container).await
+    }
+
+    async fn remove(&mut self) {
+        for container in self.containers().await {
+            if let Err(error) = keeper::remove(&self.docker, &container)
+                .await
+                .map_err(refused(&container, "remove"))
+            {
+                tracing::warn!(error = crate::chain(&error), "an unfinished lab stays");
+            }
+        }
+        self.id = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let mut rest = Self {
+            docker: self.docker.clone(),
+            id: Some(id),
+        };
+        // Dropped half-way (a timeout or Ctrl-C outside): finish in the background while the runtime lives; after that
+        // the keeper does it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { rest.remove().await });
+        } else {
+            rest.id = None;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What is kept of a lab when a scenario fails.

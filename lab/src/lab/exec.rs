@@ -1,0 +1,151 @@
+//! Running commands in a lab.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
+use futures_util::StreamExt;
+
+use super::{Lab, LabError, refused};
+
+/// How long a command in a lab may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a command in a lab left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code.
+    pub code: i64,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Standard output as text.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+impl Lab {
+    /// Runs a command in the lab as root, to its end. A non-zero exit code is a value.
+    pub async fn exec(&self, argv: &[&str]) -> Result<Output, LabError> {
+        exec(&self.docker, &self.id, &self.container, argv, LIMIT).await
+    }
+
+    /// Runs the inner podman, to its end. A non-zero exit code is a value.
+    pub async fn podman(&self, argv: &[&str]) -> Result<Output, LabError> {
+        self.exec(&[&["podman"], argv].concat()).await
+    }
+
+    /// Runs a command that has to succeed; its standard output as text.
+    pub async fn succeed(&self, argv: &[&str]) -> Result<String, LabError> {
+        let output = self.exec(argv).await?;
+        if output.code == 0 {
+            return Ok(output.stdout_text());
+        }
+        Err(LabError::ExecFailed {
+            lab: self.id.clone(),
+            command: argv.join(" "),
+            code: output.code,
+            stderr: output.stderr_text().trim_end().to_owned(),
+        })
+    }
+
+    /// The last lines of the journal since the last boot, of one unit or of all.
+    pub async fn journal(&self, unit: Option<&str>, lines: usize) -> Result<String, LabError> {
+        let lines = lines.to_string();
+        let mut argv = vec![
+            "journalctl",
+            "--no-pager",
+            "-o",
+            "short-precise",
+            "-n",
+            &lines,
+        ];
+        if let Some(unit) = unit {
+            argv.extend(["-u", unit]);
+        }
+        self.succeed(&argv).await
+    }
+}
+
+pub(super) async fn exec(
+    docker: &Docker,
+    lab: &str,
+    container: &str,
+    argv: &[&str],
+    limit: Duration,
+) -> Result<Output, LabError> {
+    tokio::time::timeout(limit, run(docker, lab, container, argv))
+        .await
+        .unwrap_or_else(|_| {
+            Err(LabError::ExecTimedOut {
+                lab: lab.into(),
+                command: argv.join(" "),
+                limit,
+            })
+        })
+}
+
+async fn run(
+    docker: &Docker,
+    lab: &str,
+    container: &str,
+    argv: &[&str],
+) -> Result<Output, LabError> {
+    let config = ExecConfig {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
+        ..ExecConfig::default()
+    };
+    let id = docker
+        .create_exec(container, config)
+        .await
+        .map_err(refused(lab, "exec in"))?
+        .id;
+    let mut output = Output {
+        code: -1,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    };
+    let started = docker
+        .start_exec(&id, None)
+        .await
+        .map_err(refused(lab, "exec in"))?;
+    if let StartExecResults::Attached {
+        output: mut stream, ..
+    } = started
+    {
+        // To the end first: podman reports code 0 for an exec that still runs.
+        while let Some(chunk) = stream.next().await {
+            match chunk.map_err(refused(lab, "read from"))? {
+                LogOutput::StdErr { message } => output.stderr.extend_from_slice(&message),
+                LogOutput::StdOut { message }
+                | LogOutput::Console { message }
+                | LogOutput::StdIn { message } => output.stdout.extend_from_slice(&message),
+            }
+        }
+    }
+    loop {
+        let inspect = docker
+            .inspect_exec(&id)
+            .await
+            .map_err(refused(lab, "exec in"))?;
+        if inspect.running != Some(true) {
+            output.code = inspect.exit_code.unwrap_or(-1);
+            return Ok(output);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,90 @@
+//! When a lab is ready, and what to show when it does not become so.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
+use futures_util::StreamExt;
+
+use super::exec::exec;
+use super::{Lab, LabError};
+use crate::engine::service::tail;
+
+/// What `lab-ready.service` writes into the lab's log at each boot.
+pub(super) const READY_LINE: &str = "lab: ready";
+
+impl Lab {
+    /// Waits until the lab has said that it is ready once for each of its boots. By log and not by exec: a process that
+    /// enters before systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
+    pub(super) async fn until_ready(&self) -> Result<(), LabError> {
+        match tokio::time::timeout(self.deadline, self.ready_lines(self.boots)).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(LabError::NotReady {
+                lab: self.id.clone(),
+                awaited: format!(
+                    "the line `{READY_LINE}` in its log, after boot {}",
+                    self.boots
+                ),
+                deadline: self.deadline,
+                last_seen: last_seen(&self.docker, &self.container)
+                    .await
+                    .unwrap_or_else(|| "the lab is gone".into()),
+            }),
+        }
+    }
+
+    /// Follows the log until the line has come so many times; false if the log ends before.
+    async fn ready_lines(&self, times: usize) -> bool {
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let mut log = self.docker.logs(&self.container, Some(options));
+        let mut text = String::new();
+        while let Some(Ok(chunk)) = log.next().await {
+            text.push_str(&chunk.to_string());
+            if text.matches(READY_LINE).count() >= times {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it does
+/// not exist.
+pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String> {
+    let state = docker
+        .inspect_container(container, None::<InspectContainerOptions>)
+        .await
+        .ok()?
+        .state?;
+    if state.running == Some(true) {
+        let script = "systemctl list-jobs --no-pager --no-legend; journalctl --no-pager -n 20 -o short-monotonic";
+        let command = ["/bin/sh", "-c", script];
+        let looked = exec(docker, "-", container, &command, Duration::from_secs(5)).await;
+        return Some(match looked {
+            Ok(output) => tail(&(output.stdout_text() + &output.stderr_text()), 30),
+            Err(error) => format!(
+                "it runs and cannot be looked into: {}",
+                crate::chain(&error)
+            ),
+        });
+    }
+    let options = LogsOptionsBuilder::default()
+        .stdout(true)
+        .stderr(true)
+        .tail("20")
+        .build();
+    let log: String = docker
+        .logs(container, Some(options))
+        .filter_map(async |line| line.ok().map(|line| line.to_string()))
+        .collect()
+        .await;
+    Some(format!(
+        "it ended with exit code {}; its log:\n{}",
+        state.exit_code.unwrap_or(-1),
+        log.trim_end()
+    ))
+}
