@@ -1,1 +1,2 @@
 //! A disposable real podman.
+pub mod host;
