@@ -20,6 +20,7 @@
 //! ```
 
 pub mod engine;
+pub mod host;
 pub mod image;
 pub mod lab;
 pub mod session;

@@ -11,6 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Endpoint;
+use crate::host::{
+    Capability, CgroupFacts, Cgroups, Files, HardLimits, HostError, Limit, Privileges,
+};
 
 /// How long the service may take to answer.
 const START: Duration = Duration::from_secs(20);
@@ -28,23 +31,35 @@ pub struct Needs {
 
 impl Needs {
     /// What this host needs.
-    pub fn of_this_host() -> Result<Self, ServiceError> {
-        let read = |path: &str| {
-            std::fs::read_to_string(path).map_err(|source| ServiceError::Unreadable {
-                path: path.into(),
-                source,
-            })
-        };
+    pub fn of_this_host(files: &Files) -> Result<Self, ServiceError> {
+        let layout = CgroupFacts::read(files)?.layout;
+        let privileges = Privileges::read(files)?;
+        let limits = HardLimits::read(files)?;
+        // Without root podman knows by itself that it cannot raise limits.
+        let cannot_raise =
+            privileges.is_root() && !privileges.effective.has(Capability::SysResource);
         Ok(Self {
-            unified_mount: unified_mount(&read("/proc/self/mountinfo")?),
+            unified_mount: match layout {
+                Cgroups::Hybrid { unified_mount } => Some(unified_mount),
+                Cgroups::V1 | Cgroups::V2 { .. } => None,
+            },
             systemd: Path::new("/run/systemd/system").is_dir(),
-            limits: None,
+            limits: cannot_raise
+                .then(|| (at_most(limits.open_files, FILES), at_most(limits.processes, PROCESSES))),
         })
     }
 }
 
-fn unified_mount(_mountinfo: &str) -> Option<PathBuf> {
-    Some("/sys/fs/cgroup/unified".into())
+/// podman's own default for open files.
+const FILES: u64 = 1_048_576;
+/// podman lowers its own limit to this many processes.
+const PROCESSES: u64 = 32_768;
+
+fn at_most(hard: Limit, wish: u64) -> u64 {
+    match hard {
+        Limit::At(hard) => hard.min(wish),
+        Limit::Unlimited => wish,
+    }
 }
 
 /// The service did not come up.
@@ -59,13 +74,8 @@ pub enum ServiceError {
         source: std::io::Error,
     },
     /// A fact of the host could not be read.
-    #[error("cannot read `{path}`")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// A file of the service could not be written.
     #[error("cannot write `{path}`")]
     Unwritable {

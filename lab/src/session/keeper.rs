@@ -16,6 +16,7 @@ use super::owner::{KEPT, LABEL_LAB, LABEL_OWNER, Owner};
 use super::state_dir::StateDir;
 use crate::engine::service::{Needs, Service};
 use crate::engine::{self, Endpoint, Found, Wishes};
+use crate::host::Files;
 
 /// How long engine and keeper stay when nobody needs them.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -139,7 +140,7 @@ impl Keeper {
         let (endpoint, service) = match found {
             Found::Answers(endpoint) => (endpoint, None),
             Found::StartPodman(_) => {
-                let needs = Needs::of_this_host().map_err(|error| explain(&error))?;
+                let needs = Needs::of_this_host(&Files::host()).map_err(|error| explain(&error))?;
                 let service = Service::start(&needs, dir.path())
                     .await
                     .map_err(|error| explain(&error))?;
