@@ -1,2 +1,3 @@
 //! A disposable real podman.
+pub mod doctor;
 pub mod host;
