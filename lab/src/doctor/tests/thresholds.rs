@@ -1,6 +1,7 @@
 //! Where an amount turns from good to a warning to unfit.
 
 use super::*;
+use crate::host::Presence;
 
 /// The verdict of one check on a sound host with one fact changed.
 fn verdict(name: &str, change: impl FnOnce(&mut HostFacts)) -> Verdict {
@@ -91,6 +92,11 @@ fn the_inotify_remedy_never_lowers_anything() {
         "printf '%s\\n' 'fs.inotify.max_user_instances = 512' 'fs.inotify.max_user_watches = 192536' \
          | tee /etc/sysctl.d/90-lab-fs.conf && sysctl -p /etc/sysctl.d/90-lab-fs.conf"
     );
+    let inotify = host.inotify.as_mut().expect("inotify");
+    (inotify.instances, inotify.watches) = (1024, 8);
+    let mend = check("inotify", &host, &podman());
+    assert!(remedy(&mend).contains("'fs.inotify.max_user_instances = 1024'"));
+    assert!(remedy(&mend).contains("'fs.inotify.max_user_watches = 65536'"));
 }
 
 #[test]
