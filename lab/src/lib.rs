@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod doctor;
 pub mod engine;
 pub mod host;
 pub mod image;

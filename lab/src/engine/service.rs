@@ -44,8 +44,12 @@ impl Needs {
                 Cgroups::V1 | Cgroups::V2 { .. } => None,
             },
             systemd: Path::new("/run/systemd/system").is_dir(),
-            limits: cannot_raise
-                .then(|| (at_most(limits.open_files, FILES), at_most(limits.processes, PROCESSES))),
+            limits: cannot_raise.then(|| {
+                (
+                    at_most(limits.open_files, FILES),
+                    at_most(limits.processes, PROCESSES),
+                )
+            }),
         })
     }
 }
@@ -140,16 +144,22 @@ pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
 
 /// The containers.conf of the service, or nothing where the system's own will do.
 pub fn containers_conf(needs: &Needs) -> Option<String> {
-    let (files, processes) = needs.limits?;
-    Some(format!(
-        "[containers]\n\
-         default_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n\
-         [engine]\n\
-         # Otherwise conmon of each finished exec stays for five minutes.\n\
-         exit_command_delay = 1\n\
-         [network]\n\
-         network_backend = \"netavark\"\n"
-    ))
+    let mut containers = String::new();
+    if let Some((files, processes)) = needs.limits {
+        containers.push_str(&format!(
+            "default_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n"
+        ));
+    }
+    (!containers.is_empty()).then(|| {
+        format!(
+            "[containers]\n{containers}\
+             [engine]\n\
+             # Otherwise conmon of each finished exec stays for five minutes.\n\
+             exit_command_delay = 1\n\
+             [network]\n\
+             network_backend = \"netavark\"\n"
+        )
+    })
 }
 
 /// A running service. It is not stopped on drop: the keeper decides that.

@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use super::error::Fact;
 use super::files::Files;
 
-/// Where a module stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a module stands, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Presence {
     /// In the running kernel: built in, or loaded.
     There,
     /// Installed for the running kernel, which loads it at first use.
     Loadable,
-    /// Neither in the running kernel nor installed for it.
-    Missing,
     /// No source tells.
     Unknown,
+    /// Neither in the running kernel nor installed for it.
+    Missing,
 }
 
 /// The modules that a lab uses.
@@ -111,10 +111,12 @@ fn file_names(text: String) -> BTreeSet<String> {
     text.lines().filter_map(name).collect()
 }
 
-/// Whether `/proc/kallsyms` (`address type name [module]`) has this very name.
+/// Whether `/proc/kallsyms` (`address type name [module]`) has this very name. The text is some megabytes long.
 fn has_symbol(text: &str, symbol: &str) -> bool {
-    text.lines()
-        .any(|line| line.split_whitespace().nth(2) == Some(symbol))
+    text.match_indices(symbol).any(|(start, _)| {
+        let rest = &text[start + symbol.len()..];
+        text[..start].ends_with(' ') && (rest.is_empty() || rest.starts_with(['\n', '\t']))
+    })
 }
 
 #[cfg(test)]
@@ -133,6 +135,7 @@ kernel/sound/snd-hda.ko: kernel/sound/snd.ko
 ";
     const SYMBOLS: &str = "\
 ffffffff81db9ae0 t veth_newlink.cold
+ffffffff81db9ae8 t __veth_newlink
 ffffffff82157bf0 T br_add_if
 0000000000000000 t ipt_do_table\t[ip_tables]
 ";

@@ -130,6 +130,10 @@ eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
         assert!(!outer.contains(&Subnet::new([10, 78, 0, 0], 16)));
         assert!(!outer.contains(&Subnet::new([10, 0, 0, 0], 8)));
         assert!(Subnet::new([10, 0, 0, 0], 8).contains(&outer));
+        let wider = Subnet::new([10, 76, 0, 0], 15);
+        assert!(wider.contains(&outer) && !outer.contains(&wider));
+        let same_start = Subnet::new([10, 77, 0, 0], 17);
+        assert!(outer.contains(&same_start) && !same_start.contains(&outer));
         assert!(Subnet::new([0, 0, 0, 0], 0).contains(&outer));
         let host = Subnet::new([10, 77, 0, 1], 32);
         assert!(host.contains(&host) && outer.contains(&host));

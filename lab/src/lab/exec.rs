@@ -97,6 +97,15 @@ pub(super) async fn exec(
         })
 }
 
+/// The command line that the engine is asked to run: into PID 1's cgroup namespace first, without which the inner podman
+/// reports OOM kills falsely on some hosts.
+pub(super) fn entering(argv: &[&str]) -> Vec<String> {
+    std::iter::once("/usr/local/sbin/lab-enter")
+        .chain(argv.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
 async fn run(
     docker: &Docker,
     lab: &str,
@@ -106,7 +115,7 @@ async fn run(
     let config = ExecConfig {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        cmd: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
+        cmd: Some(entering(argv)),
         ..ExecConfig::default()
     };
     let id = docker

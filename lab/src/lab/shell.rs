@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use rustix::termios::{OptionalActions, Termios};
 use tokio::io::AsyncWriteExt;
 
+use super::exec::entering;
 use super::{Lab, LabError, refused};
 
 impl Lab {
@@ -22,7 +23,7 @@ impl Lab {
             env: std::env::var("TERM")
                 .ok()
                 .map(|term| vec![format!("TERM={term}")]),
-            cmd: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
+            cmd: Some(entering(argv)),
             ..ExecConfig::default()
         };
         let id = self
