@@ -1,5 +1,6 @@
 //! `lab up|ls|shell|exec|podman|logs|down|doctor|image|bench`.
 
+mod doctor;
 mod exit_code;
 mod image;
 mod labs;
@@ -34,6 +35,8 @@ enum Command {
     Logs(labs::Logs),
     /// Remove a lab, or all
     Down(labs::Down),
+    /// Judge this host: one line a check, each failure with the command that mends it
+    Doctor(doctor::Doctor),
     /// Build or name the lab image
     Image(image::Image),
 }
@@ -63,6 +66,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Podman(podman) => entered(async move |session| podman.run(&session).await),
         Command::Logs(logs) => entered(async move |session| logs.run(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
     }
 }
