@@ -19,7 +19,7 @@ use super::{BASE_REPOSITORY, REPOSITORY, archive, packages};
 use crate::engine::service::{on_path, tail};
 use crate::session::Session;
 use crate::session::keeper;
-use crate::session::owner::{LABEL_LAB, LABEL_OWNER};
+use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 
 /// Told what a build is doing now, in a few words, such as `making the debian-13 base from packages`.
 pub type Progress<'a> = &'a mut (dyn FnMut(&str) + Send);
@@ -377,6 +377,7 @@ async fn seed(session: &Session, docker: &Docker, from: &str, tag: &str) -> Resu
         labels: Some(HashMap::from([
             (LABEL_LAB.into(), "seed".into()),
             (LABEL_OWNER.into(), owner),
+            (LABEL_SESSION.into(), session.label()),
         ])),
         // Overlay on overlay does not work: the storage is unpacked on a volume.
         volumes: Some(vec!["/seed".into()]),

@@ -21,6 +21,7 @@ use crate::session::{SessionError, keeper};
 
 pub use builder::LabBuilder;
 pub use exec::Output;
+pub(crate) use ready::has_been_ready;
 
 /// How long anything may take that a healthy lab does at once.
 const PROMPT: Duration = Duration::from_secs(30);

@@ -52,6 +52,20 @@ impl Lab {
     }
 }
 
+/// Whether a lab has ever said that it is ready.
+pub(crate) async fn has_been_ready(
+    docker: &Docker,
+    container: &str,
+) -> Result<bool, bollard::errors::Error> {
+    let options = LogsOptionsBuilder::default().stdout(true).build();
+    let mut log = docker.logs(container, Some(options));
+    let mut text = String::new();
+    while let Some(chunk) = log.next().await {
+        text.push_str(&chunk?.to_string());
+    }
+    Ok(text.contains(READY_LINE))
+}
+
 /// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it does
 /// not exist.
 pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String> {

@@ -81,6 +81,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The value of [`owner::LABEL_SESSION`] for what this session makes.
+    pub fn label(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
     /// A folder for large temporary files, removed on drop, or by the keeper when this process dies before.
     pub fn scratch(&self) -> std::io::Result<tempfile::TempDir> {
         tempfile::Builder::new()
@@ -90,7 +95,7 @@ impl Session {
 }
 
 /// Not /tmp, which may be a small tmpfs: a base is some hundred megabytes.
-const SCRATCH_IN: &str = "/var/tmp";
+pub(crate) const SCRATCH_IN: &str = "/var/tmp";
 
 fn scratch_prefix(owner: &Owner) -> String {
     format!("archipelago-lab-{}-{}-", owner.pid, owner.started)
