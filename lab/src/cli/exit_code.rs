@@ -43,9 +43,10 @@ pub(crate) fn of(error: &anyhow::Error) -> ExitCode {
                 return Some(IMAGE);
             }
             match cause.downcast_ref::<LabError>()? {
-                LabError::Session(_) | LabError::Engine(_) | LabError::NotEntered => {
-                    Some(NO_ENGINE)
-                }
+                LabError::Session(_)
+                | LabError::Engine(_)
+                | LabError::NotEntered
+                | LabError::Unprivileged { .. } => Some(NO_ENGINE),
                 LabError::Image(_) => Some(IMAGE),
                 LabError::Start { .. } | LabError::NotReady { .. } => Some(NOT_READY),
                 LabError::Which(_) => Some(USAGE),

@@ -38,6 +38,9 @@ impl Needs {
     pub fn of_this_host(files: &Files) -> Result<Self, ServiceError> {
         let layout = CgroupFacts::read(files)?.layout;
         let privileges = Privileges::read(files)?;
+        if privileges.is_root() && !privileges.effective.has(Capability::SysAdmin) {
+            return Err(ServiceError::Unprivileged);
+        }
         let limits = HardLimits::read(files)?;
         // Without root podman knows by itself that it cannot raise limits.
         let cannot_raise =
@@ -82,6 +85,11 @@ pub enum ServiceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Without CAP_SYS_ADMIN podman cannot even start as root.
+    #[error(
+        "podman needs CAP_SYS_ADMIN, which this process does not have: run where it is granted (a container needs `--privileged` for that), or set DOCKER_HOST to an engine elsewhere; `cargo lab doctor` says what this host has"
+    )]
+    Unprivileged,
     /// A fact of the host could not be read.
     #[error(transparent)]
     Host(#[from] HostError),

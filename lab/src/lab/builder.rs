@@ -125,6 +125,12 @@ impl LabBuilder {
                 let last_seen = unfinished.last_seen().await;
                 unfinished.remove().await;
                 return Err(match last_seen {
+                    Some(last_seen) if last_seen.contains(super::ready::UNPRIVILEGED) => {
+                        LabError::Unprivileged {
+                            missing: super::ready::missing_privilege(&last_seen),
+                            lab: id,
+                        }
+                    }
                     Some(last_seen) => LabError::NotReady {
                         lab: id,
                         awaited: format!("the line `{READY_LINE}` in its log"),

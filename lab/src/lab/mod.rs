@@ -43,8 +43,20 @@ pub enum LabError {
         "DOCKER_HOST does not name the engine of this session: call archipelago_lab::enter() before anything else"
     )]
     NotEntered,
+    /// The engine runs the lab, without the privileges it asked for.
+    #[error(
+        "the engine gives lab `{lab}` no privileges ({missing}): use an engine that allows `--privileged` (DOCKER_HOST chooses one); `cargo lab doctor` says what this host has"
+    )]
+    Unprivileged {
+        /// Its id.
+        lab: String,
+        /// What PID 1 of the lab found missing.
+        missing: String,
+    },
     /// testcontainers could not start the lab.
-    #[error("lab `{lab}` did not start")]
+    #[error(
+        "lab `{lab}` did not start; it needs an engine that allows `--privileged`, `cargo lab doctor` says whether this host is fit"
+    )]
     Start {
         /// Its id.
         lab: String,
