@@ -11,13 +11,13 @@ use super::{Lab, LabError};
 use crate::engine::service::tail;
 
 /// What `lab-ready.service` writes into the lab's log at each boot.
-pub(super) const READY_LINE: &str = "lab: ready";
+const READY_LINE: &str = "lab: ready";
 
 /// What `init` writes before it gives up.
-pub(super) const UNPRIVILEGED: &str = "lab: no privileges: ";
+const UNPRIVILEGED: &str = "lab: no privileges: ";
 
 /// What `init` found missing.
-pub(super) fn missing_privilege(log: &str) -> String {
+fn missing_privilege(log: &str) -> String {
     log.lines()
         .find_map(|line| Some(line.split_once(UNPRIVILEGED)?.1))
         .unwrap_or_default()
@@ -31,17 +31,26 @@ impl Lab {
     pub(super) async fn until_ready(&self) -> Result<(), LabError> {
         match tokio::time::timeout(self.deadline, self.ready_lines(self.boots)).await {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(LabError::NotReady {
-                lab: self.id.clone(),
-                awaited: format!(
-                    "the line `{READY_LINE}` in its log, after boot {}",
-                    self.boots
-                ),
-                deadline: self.deadline,
-                last_seen: last_seen(&self.docker, &self.container)
+            Ok(false) | Err(_) => {
+                let last_seen = last_seen(&self.docker, &self.container)
                     .await
-                    .unwrap_or_else(|| "the lab is gone".into()),
-            }),
+                    .unwrap_or_else(|| "the lab is gone".into());
+                if last_seen.contains(UNPRIVILEGED) {
+                    return Err(LabError::Unprivileged {
+                        lab: self.id.clone(),
+                        missing: missing_privilege(&last_seen),
+                    });
+                }
+                Err(LabError::NotReady {
+                    lab: self.id.clone(),
+                    awaited: format!(
+                        "the line `{READY_LINE}` in its log, after boot {}",
+                        self.boots
+                    ),
+                    deadline: self.deadline,
+                    last_seen,
+                })
+            }
         }
     }
 
