@@ -30,17 +30,15 @@ impl Lab {
     /// enters before systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
     pub(super) async fn until_ready(&self) -> Result<(), LabError> {
         match tokio::time::timeout(self.deadline, self.ready_lines(self.boots)).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => {
+            Ok(None) => Ok(()),
+            Ok(Some(log)) if log.contains(UNPRIVILEGED) => Err(LabError::Unprivileged {
+                lab: self.id.clone(),
+                missing: missing_privilege(&log),
+            }),
+            Ok(Some(_)) | Err(_) => {
                 let last_seen = last_seen(&self.docker, &self.container)
                     .await
                     .unwrap_or_else(|| "the lab is gone".into());
-                if last_seen.contains(UNPRIVILEGED) {
-                    return Err(LabError::Unprivileged {
-                        lab: self.id.clone(),
-                        missing: missing_privilege(&last_seen),
-                    });
-                }
                 Err(LabError::NotReady {
                     lab: self.id.clone(),
                     awaited: format!(
@@ -54,8 +52,8 @@ impl Lab {
         }
     }
 
-    /// Follows the log until the line has come so many times; false if the log ends before.
-    async fn ready_lines(&self, times: usize) -> bool {
+    /// Follows the log until the line has come so many times; the log, if it ends or gives up before.
+    async fn ready_lines(&self, times: usize) -> Option<String> {
         let options = LogsOptionsBuilder::default()
             .follow(true)
             .stdout(true)
@@ -65,11 +63,14 @@ impl Lab {
         let mut text = String::new();
         while let Some(Ok(chunk)) = log.next().await {
             text.push_str(&chunk.to_string());
+            if text.contains(UNPRIVILEGED) {
+                return Some(text);
+            }
             if text.matches(READY_LINE).count() >= times {
-                return true;
+                return None;
             }
         }
-        false
+        Some(text)
     }
 }
 
