@@ -239,7 +239,7 @@ run_labs() {
     rm -f "$written" "$(junit "$base")"
     # The profile would build the image itself, but without a word on how far it is.
     if ! cargo lab image build --base "$base" >&2; then
-        say 'no lab image; `cargo lab doctor` tells what this host lacks'
+        say "no lab image on $base; 'cargo lab doctor' tells what this host lacks"
         return 1
     fi
     ARCHIPELAGO_LAB_BASE=$base cargo nextest run --workspace --profile lab \
