@@ -4,10 +4,20 @@
 //! podman ps/inspect (bytes) -> parse -> ContainerStatus -> plan(now, …) -> [Decision] -> executor -> Outcome -> RestartTracker -> store
 //!         effect               pure         value            pure            value        effect      value         pure        effect
 //! ```
-//! Everything can be used and tested by itself.
+//! [`daemon::Daemon`] wires it all; everything below it can be used and tested by itself.
 
+pub mod api;
+pub mod catalog;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod container;
+pub mod crash_recovery;
+pub mod daemon;
+pub mod health_monitor;
 pub mod host;
+pub mod package;
+pub mod restart_tracker;
+pub mod state;
 pub mod store;
+pub mod tasks;
