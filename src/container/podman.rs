@@ -7,6 +7,8 @@ mod error;
 mod resources;
 mod secrets;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::{sync::Arc, time::Duration};
