@@ -49,11 +49,9 @@ pub(super) async fn start(context: &Context, Id { id }: Id) -> Result<Value, Rpc
 
 pub(super) async fn stop(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
     let name = id.clone();
-    run(
-        context,
-        id,
-        move |packages| async move { packages.stop(&name).await },
-    )
+    run(context, id, move |packages| async move {
+        packages.stop(&name).await
+    })
     .await
 }
 
