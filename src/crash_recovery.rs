@@ -327,3 +327,115 @@ impl Packages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn process(pid: u32) -> ProcessIdentity {
+        ProcessIdentity {
+            pid,
+            start_ticks: 1,
+        }
+    }
+
+    fn snapshot(boot_id: &str, containers: &[&str]) -> Snapshot {
+        Snapshot {
+            boot_id: boot_id.to_owned(),
+            containers: containers.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn how_the_last_daemon_ended() {
+        let file = PidFile {
+            process: process(7),
+            boot_id: "now".to_owned(),
+        };
+        let old = snapshot("before", &[]);
+        let alive = |_: &ProcessIdentity| true;
+        let dead = |_: &ProcessIdentity| false;
+        let killed = Past::Killed { pid: Some(7) };
+        assert_eq!(what_happened(None, None, "now", dead), Ok(Past::Clean));
+        assert_eq!(
+            what_happened(None, Some(&snapshot("now", &[])), "now", dead),
+            Ok(Past::Clean)
+        );
+        assert_eq!(
+            what_happened(None, Some(&old), "now", dead),
+            Ok(Past::Rebooted)
+        );
+        assert_eq!(
+            what_happened(Some(&file), Some(&old), "now", dead),
+            Ok(killed)
+        );
+        assert_eq!(
+            what_happened(Some(&file), None, "now", alive),
+            Err(AlreadyRunning { pid: 7 })
+        );
+        // A pid of another boot says nothing, also when some process has it now.
+        assert_eq!(
+            what_happened(Some(&file), None, "later", alive),
+            Ok(Past::PowerLost)
+        );
+    }
+
+    fn down(name: &str) -> ContainerStatus {
+        ContainerStatus {
+            id: String::new(),
+            name: name.to_owned(),
+            image: String::new(),
+            state: ContainerState::Exited,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: None,
+            error: None,
+            created_at: DateTime::UNIX_EPOCH,
+            started_at: Some(DateTime::UNIX_EPOCH),
+            finished_at: None,
+            health: None,
+            restart_count: 0,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_plan_is_the_snapshot_without_what_the_user_stopped() {
+        let manifest = |name: &str, more: &str| -> ContainerManifest {
+            toml::from_str(&format!(
+                "name = \"{name}\"\nimage = \"localhost/x:1\"\ntier = 2\n{more}"
+            ))
+            .expect("a manifest")
+        };
+        let containers = [
+            manifest("a", "depends_on = [\"b\"]"),
+            manifest("b", ""),
+            manifest("not-listed", ""),
+            manifest("once", "one_shot = true"),
+            manifest("runs", ""),
+            manifest("stopped", ""),
+            manifest("unknown-to-podman", ""),
+        ];
+        let installed: Vec<(&str, &ContainerManifest)> = containers
+            .iter()
+            .map(|container| (container.name.as_str(), container))
+            .collect();
+        let mut statuses: BTreeMap<String, ContainerStatus> =
+            ["a", "b", "not-listed", "once", "runs", "stopped"]
+                .map(|name| (name.to_owned(), down(name)))
+                .into();
+        if let Some(status) = statuses.get_mut("runs") {
+            status.state = ContainerState::Running;
+        }
+        let mut stopped = UserStopped::default();
+        stopped.stop("stopped", DateTime::UNIX_EPOCH);
+        // The stop was kept and the snapshot not yet: the stop counts.
+        let listed = snapshot("x", &["a", "b", "runs", "stopped", "unknown-to-podman"]);
+        let plan =
+            |past: &Past, snapshot| recovery_plan(past, snapshot, &installed, &stopped, &statuses);
+        assert_eq!(plan(&Past::PowerLost, Some(&listed)), ["b", "a"]);
+        assert_eq!(plan(&Past::PowerLost, None), ["b", "a", "not-listed"]);
+        assert!(plan(&Past::Clean, Some(&listed)).is_empty());
+    }
+}

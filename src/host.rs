@@ -70,26 +70,33 @@ impl Host for RealHost {
     }
 
     fn is_alive(&self, process: &ProcessIdentity) -> bool {
-        start_ticks(process.pid) == Some(process.start_ticks)
+        match fs::read_to_string(format!("/proc/{}/stat", process.pid)) {
+            Ok(stat) => !has_ended(&stat) && start_ticks_of(&stat) == Some(process.start_ticks),
+            Err(_) => false,
+        }
     }
 
     fn pid_exists(&self, pid: u32) -> bool {
         match fs::read_to_string(format!("/proc/{pid}/stat")) {
-            // A zombie has ended.
-            Ok(stat) => !matches!(state_letter(&stat), Some('Z' | 'X')),
+            Ok(stat) => !has_ended(&stat),
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         }
     }
 }
 
 fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Field 22; the command name (field 2) may hold spaces and parentheses, so count from its last `)`.
-    after_name(&stat)?.split_whitespace().nth(19)?.parse().ok()
+    start_ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn state_letter(stat: &str) -> Option<char> {
-    after_name(stat)?.trim_start().chars().next()
+/// Field 22; the command name (field 2) may hold spaces and parentheses, so count from its last `)`.
+fn start_ticks_of(stat: &str) -> Option<u64> {
+    after_name(stat)?.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// A zombie has ended: only its parent has not asked how.
+fn has_ended(stat: &str) -> bool {
+    let letter = after_name(stat).and_then(|rest| rest.trim_start().chars().next());
+    matches!(letter, Some('Z' | 'X'))
 }
 
 fn after_name(stat: &str) -> Option<&str> {
@@ -175,12 +182,27 @@ mod tests {
 
     #[test]
     fn stat_with_spaces_and_parentheses_in_the_name() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
-        assert_eq!(state_letter(stat), Some('S'));
-        assert_eq!(
-            after_name(stat).and_then(|rest| rest.split_whitespace().nth(19)),
-            Some("4242")
-        );
+        let stat = "7 (a) Z (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
+        assert!(!has_ended(stat));
+        assert_eq!(start_ticks_of(stat), Some(4242));
+    }
+
+    #[test]
+    fn a_zombie_is_not_alive() {
+        let mut child = std::process::Command::new("/bin/true")
+            .spawn()
+            .expect("a child");
+        let identity = ProcessIdentity {
+            pid: child.id(),
+            start_ticks: start_ticks(child.id()).expect("not reaped yet, so it is listed"),
+        };
+        // It ends, and stays listed until it is waited for.
+        while RealHost.is_alive(&identity) {
+            std::thread::yield_now();
+        }
+        assert!(start_ticks(child.id()).is_some());
+        assert!(!RealHost.pid_exists(child.id()));
+        child.wait().expect("reaped");
     }
 
     #[test]

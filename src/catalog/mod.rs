@@ -185,6 +185,29 @@ mod tests {
     }
 
     #[test]
+    fn dependencies_start_first_then_the_lower_tier_then_the_name() {
+        let container = |name: &str, tier: u8, depends_on: &[&str]| -> ContainerManifest {
+            toml::from_str(&format!(
+                "name = \"{name}\"\nimage = \"localhost/x:1\"\ntier = {tier}\ndepends_on = {depends_on:?}"
+            ))
+            .expect("a manifest")
+        };
+        let containers = [
+            container("a-ui", 3, &["root"]),
+            container("b-ui", 3, &[]),
+            container("lnd", 1, &["root", "elsewhere"]),
+            container("root", 1, &[]),
+            container("z-db", 0, &[]),
+        ];
+        assert_eq!(
+            start_order(&containers),
+            ["z-db", "root", "lnd", "a-ui", "b-ui"]
+        );
+        let cycle = [container("x", 1, &["y"]), container("y", 0, &["x"])];
+        assert_eq!(start_order(&cycle), ["y", "x"]);
+    }
+
+    #[test]
     fn every_rule_is_reported_at_once_with_file_and_key() {
         let bad = r#"
             id = "bad"

@@ -16,6 +16,8 @@ use crate::restart_tracker::{ExitRecord, Seen};
 
 /// A process that just ended is still `running` to podman for a moment; only then is it taken for dead.
 const DEAD_FOR: Duration = Duration::from_secs(2);
+/// How soon podman is asked again after it could not be.
+const PODMAN_RETRY: Duration = Duration::from_secs(10);
 /// The shortest pause between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -58,7 +60,7 @@ impl Monitor {
                 Ok(statuses) => statuses,
                 Err(error) => {
                     tracing::error!(error = chain(&error), "podman cannot be asked");
-                    return self.packages.config.health.interval;
+                    return self.packages.config.health.interval.min(PODMAN_RETRY);
                 }
             };
             let dead = self.dead(&statuses);
