@@ -1,6 +1,7 @@
 //! What to do about each installed container: [`plan`], a pure function, and the [`Monitor`] that carries it out.
 
 mod monitor;
+mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -3,6 +3,7 @@
 //! [`Packages`] is what the API and the health monitor work on. One operation a package at a time: a second one is
 //! refused. The monitor takes turns with operations, and gives way to them.
 
+mod book;
 mod error;
 mod install;
 mod intent;
@@ -12,6 +13,7 @@ mod record;
 mod secrets;
 mod spec;
 mod uninstall;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +25,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::container::podman::Podman;
 use crate::container::status::ContainerStatus;
-use crate::crash_recovery::{self, Snapshot};
+use crate::crash_recovery;
 use crate::host::Host;
 use crate::restart_tracker::RestartTracker;
 use crate::state::{self, PackageDataEntry};
 use crate::store::{Store, StoreError};
 
+pub(crate) use book::Book;
+pub use book::Operation;
 pub use error::{PackageError, chain};
 pub use install::{PULL_ATTEMPTS, PULL_WAITS};
 pub use intent::UserStopped;
-pub use make::LOG_LINES;
 pub use record::{Made, PackageRecord, Phase};
 pub use secrets::SECRET_LENGTH;
 pub(crate) use secrets::generate as generate_secret;
@@ -40,76 +43,10 @@ pub use spec::{
     NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, spec_hash,
 };
 pub use uninstall::UninstallOptions;
+pub use watch::LOG_LINES;
 
 /// State file of the [`RestartTracker`].
 pub const TRACKER_FILE: &str = "restart-tracker.json";
-
-/// An operation on a package that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// `package.install`.
-    Install,
-    /// `package.uninstall`.
-    Uninstall,
-    /// `package.start`.
-    Start,
-    /// `package.stop`.
-    Stop,
-    /// `package.restart`.
-    Restart,
-    /// Undoing an install that was cut short.
-    Undo,
-}
-
-impl Operation {
-    /// Its name, for messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Uninstall => "uninstall",
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Restart => "restart",
-            Self::Undo => "undoing an install",
-        }
-    }
-}
-
-/// All that is in memory. Every field but the last three has its file.
-#[derive(Default)]
-pub(crate) struct Book {
-    pub(crate) records: BTreeMap<String, PackageRecord>,
-    pub(crate) stopped: UserStopped,
-    pub(crate) tracker: RestartTracker,
-    pub(crate) snapshot: Option<Snapshot>,
-    pub(crate) operations: BTreeMap<String, Operation>,
-    pub(crate) podman_error: Option<String>,
-    pub(crate) recovering: bool,
-}
-
-impl Book {
-    /// Containers of packages that are wholly installed, with their package.
-    pub(crate) fn installed(&self) -> impl Iterator<Item = (&str, &ContainerManifest)> {
-        self.records
-            .iter()
-            .filter(|(_, record)| record.phase == Phase::Installed)
-            .flat_map(|(id, record)| {
-                record
-                    .manifest
-                    .containers
-                    .iter()
-                    .map(move |c| (id.as_str(), c))
-            })
-    }
-
-    pub(crate) fn busy(&self) -> BTreeMap<String, &'static str> {
-        self.operations
-            .iter()
-            .map(|(id, operation)| (id.clone(), operation.name()))
-            .collect()
-    }
-}
 
 /// The packages of this machine.
 pub struct Packages {
