@@ -32,6 +32,29 @@ async fn runs_and_is_listed_as_running() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn secrets_are_in_no_argument_answer_or_state_file() {
+    let node = Node::new().await;
+    let secret = "secrets = [{ name = \"echo-token\", env = \"TOKEN\" }]";
+    node.manifest(
+        "echo",
+        &(container("echo-a", "serve 1", secret) + &container("echo-b", "serve 2", secret)),
+    );
+    node.install("echo").await;
+    let secret = std::fs::read_to_string(node.state_file("secrets/echo-token")).expect("secret");
+    assert_eq!(secret.len(), 32);
+    assert!(!format!("{:?}", node.podman.calls()).contains(&secret));
+    assert!(!format!("{:?}", node.package("echo").await).contains(&secret));
+    for file in [
+        "packages/echo.json",
+        "restart-tracker.json",
+        "running-containers.json",
+    ] {
+        let text = std::fs::read_to_string(node.state_file(file)).expect("a state file");
+        assert!(!text.contains(&secret), "{file}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_app_that_exits_at_once_is_an_error_with_its_log_and_leaves_nothing() {
     let node = Node::new().await;
     node.podman(&["volume", "create", "kept"]).await;

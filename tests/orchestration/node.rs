@@ -7,6 +7,7 @@ use std::time::Duration;
 use archipelago::clock::VirtualClock;
 use archipelago::config::Config;
 use archipelago::container::mock_podman::MockPodman;
+use archipelago::container::podman::PodmanVersion;
 use archipelago::container::status::ContainerState;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
@@ -35,6 +36,16 @@ impl Node {
 
     /// As [`Node::new`], with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(MockPodman::new(), change).await
+    }
+
+    /// A fresh node with another podman.
+    pub(crate) async fn on(major: u32, minor: u32, patch: u32) -> Self {
+        let version = PodmanVersion::new(major, minor, patch);
+        Self::build(MockPodman::with_version(version), |_| {}).await
+    }
+
+    async fn build(podman: MockPodman, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut config = Config {
             state_dir: dir.path().join("state"),
@@ -43,7 +54,6 @@ impl Node {
         };
         std::fs::create_dir(&config.apps_dir).expect("a folder for manifests");
         change(&mut config);
-        let podman = MockPodman::new();
         let mut node = Self {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
