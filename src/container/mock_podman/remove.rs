@@ -80,9 +80,10 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
 fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), super::Refused> {
     mock.with(|state, _| match state.find(id) {
         Some(container) if container.pid != 0 => {
-            let tail = match container.state {
-                ContainerState::Paused => "",
-                _ => ": container state improper",
+            let tail = if container.state == ContainerState::Paused {
+                ""
+            } else {
+                ": container state improper"
             };
             Err(refuse(
                 2,

@@ -51,6 +51,9 @@ fn every_refusal_is_told_from_the_others_on_every_podman() {
 #[test]
 fn an_error_without_its_word_is_not_lost() {
     assert_eq!(error_message(b"one\ntwo\n"), "one\ntwo");
+    // A log line may also follow the error.
+    let stderr = b"Error: no\ntime=\"1\" level=warning msg=\"left behind\"\n";
+    assert_eq!(error_message(stderr), "no");
     assert_eq!(
         error_message(b"time=\"1\" level=error\n"),
         "time=\"1\" level=error"
