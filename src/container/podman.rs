@@ -3,6 +3,7 @@
 //! [`Podman`] builds arguments, sets a time limit for each command and turns exit codes and JSON into values.
 //! Prose is read only to say what kind of refusal it was ([`Refusal`]).
 
+mod call;
 mod error;
 mod resources;
 mod secrets;
@@ -20,6 +21,8 @@ use super::{
     runtime::{CommandExecutor, CommandOutput},
     status::{self, ContainerStatus},
 };
+
+use call::Call;
 
 pub use error::{PodmanError, ReadError, Refusal, error_message};
 pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretEnv, VolumeMount};
@@ -280,89 +283,6 @@ impl Podman {
                 command: call.shown(),
                 limit: call.limit,
             }),
-        }
-    }
-}
-
-/// One command line and its time limit.
-struct Call {
-    args: Vec<String>,
-    limit: Duration,
-}
-
-impl Call {
-    fn new(args: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            args: args.into_iter().map(Into::into).collect(),
-            limit: DEFAULT_LIMIT,
-        }
-    }
-
-    fn arg(mut self, arg: impl Into<String>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Names after `--`: none of them is taken for an option.
-    fn operands<'a>(self, operands: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut call = self.arg("--");
-        call.args.extend(operands.into_iter().map(str::to_owned));
-        call
-    }
-
-    fn labels<'a>(self, labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        labels.into_iter().fold(self, |call, (key, value)| {
-            call.arg(format!("--label={key}={value}"))
-        })
-    }
-
-    fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// For logs and errors: values of environment variables are left out, they may be private.
-    fn shown(&self) -> String {
-        let mut text = "podman".to_owned();
-        for arg in &self.args {
-            text.push(' ');
-            match arg.strip_prefix("--env=").and_then(|v| v.split_once('=')) {
-                Some((key, _)) => text.push_str(&format!("--env={key}=…")),
-                None if arg.is_empty() || arg.contains([' ', '"', '\'']) => {
-                    text.push_str(&format!("{arg:?}"));
-                }
-                None => text.push_str(arg),
-            }
-        }
-        text
-    }
-
-    fn refused(&self, output: &CommandOutput) -> PodmanError {
-        let stderr_tail = error_message(&output.stderr);
-        PodmanError::Refused {
-            command: self.shown(),
-            code: output.code,
-            kind: Refusal::from_message(&stderr_tail),
-            stderr_tail,
-        }
-    }
-
-    fn unreadable(&self, what: &'static str, source: impl Into<ReadError>) -> PodmanError {
-        PodmanError::Unreadable {
-            command: self.shown(),
-            what,
-            source: source.into(),
-        }
-    }
-}
-
-impl PodmanError {
-    /// A removal that found nothing to remove has done what it should.
-    fn already_gone(self, kind: Refusal) -> Result<Removed, Self> {
-        if self.refusal() == Some(kind) {
-            Ok(Removed::AlreadyGone)
-        } else {
-            Err(self)
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `rm`.
 
 use super::args::{Flag, Order, option, switch};
-use super::lifecycle::{begin_stop, finish_stop};
-use super::reply::{Answer, Reply, not_implemented, refuse};
+use super::reply::{Answer, Refused, Reply, refuse};
+use super::stop::{begin_stop, finish_stop, grace};
 use super::{MockPodman, read};
 use crate::container::status::ContainerState;
 
@@ -17,16 +17,7 @@ const FLAGS: &[Flag] = &[
 pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("rm", args, FLAGS, Order::Mixed)?;
     let force = parsed.has("force");
-    let grace = match parsed.last("time").map(str::parse) {
-        None => None,
-        Some(Ok(seconds)) => Some(seconds),
-        Some(Err(_)) => {
-            return Err(not_implemented(format!(
-                "`podman rm --time {:?}`",
-                parsed.last("time")
-            )));
-        }
-    };
+    let grace = grace(&parsed)?;
     let (found, missing): (Vec<_>, Vec<_>) = mock.with(|state, _| {
         parsed
             .operands
@@ -77,7 +68,7 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
     Ok(reply)
 }
 
-fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), super::Refused> {
+fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {
     mock.with(|state, _| match state.find(id) {
         Some(container) if container.pid != 0 => {
             let tail = if container.state == ContainerState::Paused {
@@ -103,7 +94,7 @@ async fn end_it(
     name: &str,
     id: &str,
     grace: Option<u64>,
-) -> Result<String, super::Refused> {
+) -> Result<String, Refused> {
     let must_stop = mock.with(|state, now| {
         let index = state.index_or_refuse(id)?;
         let container = &mut state.containers[index];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Removed;
 use super::version::NotAVersion;
 use crate::container::runtime::ExecuteError;
 
@@ -54,6 +55,15 @@ impl PodmanError {
         match self {
             Self::Refused { kind, .. } => Some(*kind),
             Self::DidNotRun { .. } | Self::TimedOut { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// A removal that found nothing to remove has done what it should.
+    pub(super) fn already_gone(self, kind: Refusal) -> Result<Removed, Self> {
+        if self.refusal() == Some(kind) {
+            Ok(Removed::AlreadyGone)
+        } else {
+            Err(self)
         }
     }
 }
