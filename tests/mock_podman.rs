@@ -717,6 +717,15 @@ async fn podmans_own_restarts_are_counted_and_end_with_a_stop() {
                 "{name}"
             );
         }
+        // A start by hand turns podman's restarts on again, and counts from nought.
+        ok(&mock, "start few").await;
+        assert_eq!(status(&mock, "few").await.restart_count, 0);
+        ok(&mock, "start killed").await;
+        assert!(mock.kill_process("killed"));
+        seconds(60.0).await;
+        assert_eq!(status(&mock, "few").await.restart_count, 3);
+        let killed = status(&mock, "killed").await;
+        assert_eq!(killed.state, ContainerState::Running);
     }
 }
 

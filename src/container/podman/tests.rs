@@ -380,6 +380,21 @@ async fn a_name_that_looks_like_an_option_is_a_name() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_beginning_of_an_id_is_no_name() {
+    for (_, podman) in each_version() {
+        let spec = ContainerSpec {
+            secrets: Vec::new(),
+            network: None,
+            ..spec()
+        };
+        let id = podman.create(&spec).await.expect("a container");
+        assert_eq!(podman.inspect(&id[..6]).await.expect("an answer"), None);
+        let found = podman.inspect(&id).await.expect("an answer");
+        assert_eq!(found.expect("it is there").name, "web");
+    }
+}
+
 /// Answers everything with the same output.
 struct Says(CommandOutput);
 
