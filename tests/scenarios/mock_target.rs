@@ -1,5 +1,6 @@
 //! The target `mock`: daemon, podman, machine and clock in this process, on paused time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,15 +32,27 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
         let podman = mock.podman.clone();
         let mut stage = Stage::new(Box::new(mock));
         let outcome = (scenario.run)(&mut stage).await;
-        outcome.map_err(|error| {
-            let calls: Vec<String> = podman.calls().iter().map(|argv| argv.join(" ")).collect();
-            format!(
-                "{error}\n\nwhat was done:\n{}\n\npodman's command lines:\n{}",
-                stage.timeline.join("\n"),
-                calls.join("\n")
-            )
-        })
+        outcome.map_err(|error| format!("{error}\n\n{}", kept(scenario, &stage, &podman)))
     })
+}
+
+/// Keeps what was done and every command line that podman was given; says where.
+fn kept(scenario: &Scenario, stage: &Stage, podman: &MockPodman) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("target/mock")
+        .join(scenario.name().replace("::", "-"));
+    let calls: Vec<String> = podman.calls().iter().map(|argv| argv.join(" ")).collect();
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("timeline.txt"), stage.timeline.join("\n")))
+        .and_then(|()| std::fs::write(folder.join("podman.txt"), calls.join("\n")));
+    match written {
+        Ok(()) => format!(
+            "the last that was done:\n  {}\nevidence: {}",
+            stage.timeline[stage.timeline.len().saturating_sub(5)..].join("\n  "),
+            folder.display()
+        ),
+        Err(error) => format!("no evidence: {error}"),
+    }
 }
 
 struct Mock {

@@ -196,8 +196,8 @@ impl Stage {
         let mut found = BTreeSet::new();
         for (kind, argv) in [
             ("container", &["ps", "--all", "--format", "{{.Names}}"][..]),
-            ("volume", &["volume", "ls", "--format", "{{.Name}}"]),
-            ("network", &["network", "ls", "--format", "{{.Name}}"]),
+            ("volume", &["volume", "ls", "--quiet"]),
+            ("network", &["network", "ls", "--quiet"]),
             ("secret", &["secret", "ls", "--format", "{{.Name}}"]),
         ] {
             let names = self.podman(argv).await?;

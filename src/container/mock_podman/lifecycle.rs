@@ -1,6 +1,6 @@
 //! `start`, `kill`, `restart`, `pause`, `unpause`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::App;
 use super::args::{Order, option};
@@ -16,6 +16,9 @@ pub(super) struct StartFailed {
     pub(super) run_code: i32,
     pub(super) text: String,
 }
+
+/// What `podman start` takes (measured, one container): starts one after the other have different start times.
+pub(super) const START_TAKES: TimeDelta = TimeDelta::milliseconds(150);
 
 /// `podman start`.
 pub(super) fn start(mock: &MockPodman, args: &[&str]) -> Answer {

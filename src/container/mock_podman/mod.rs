@@ -205,6 +205,13 @@ impl MockPodman {
         }
     }
 
+    /// Lets a command take its time; the power may go meanwhile.
+    async fn take_time(&self, time: TimeDelta) -> Result<(), Refused> {
+        let end = self.now() + time;
+        self.wait_for(Some(end), |_| None::<()>).await?;
+        Ok(())
+    }
+
     async fn sleep_until(&self, at: DateTime<Utc>) {
         let wait = (at - self.now()).to_std().unwrap_or(Duration::ZERO);
         tokio::time::sleep(wait).await;
@@ -238,7 +245,10 @@ impl MockPodman {
         match args {
             ["create", rest @ ..] => create::create(self, rest).await,
             ["run", rest @ ..] => create::run(self, rest).await,
-            ["start", rest @ ..] => lifecycle::start(self, rest),
+            ["start", rest @ ..] => {
+                self.take_time(lifecycle::START_TAKES).await?;
+                lifecycle::start(self, rest)
+            }
             ["stop", rest @ ..] => stop::stop(self, rest).await,
             ["kill", rest @ ..] => lifecycle::kill(self, rest),
             ["restart", rest @ ..] => lifecycle::restart(self, rest).await,
