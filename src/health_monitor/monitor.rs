@@ -1,17 +1,18 @@
 //! The loop: look, plan, carry out, remember.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Action, Decision, Installed, PlanInput, Policy, plan};
 use crate::container::podman::PodmanError;
 use crate::container::status::{ContainerState, ContainerStatus};
 use crate::package::{PackageError, Packages, chain};
 
-/// A process that just ended is still `running` to podman for a moment; only then is it taken for dead.
+/// A process that just ended is still `running` to podman for a moment, until it has tidied up; only one that is gone for
+/// longer is taken for dead.
 const DEAD_FOR: Duration = Duration::from_secs(2);
 /// How soon podman is asked again after it could not be.
 const PODMAN_RETRY: Duration = Duration::from_secs(10);
@@ -22,13 +23,18 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub struct Monitor {
     packages: Arc<Packages>,
+    /// Containers that podman says run and whose process is gone: its pid, and since when that was seen.
+    suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
 }
 
 impl Monitor {
     /// A monitor of these packages.
     #[must_use]
     pub fn new(packages: Arc<Packages>) -> Self {
-        Self { packages }
+        Self {
+            packages,
+            suspects: Arc::default(),
+        }
     }
 
     /// Looks again at once, instead of at the next tick.
@@ -79,20 +85,45 @@ impl Monitor {
         let now = self.packages.clock.now();
         let due = decisions.iter().filter_map(|decision| decision.until).min();
         let until_due = due.map(|due| (due - now).to_std().unwrap_or(Duration::ZERO));
-        until_due
-            .map_or(self.packages.config.health.interval, |due| {
-                due.min(self.packages.config.health.interval)
-            })
+        [until_due, self.until_sure()]
+            .into_iter()
+            .flatten()
+            .fold(self.packages.config.health.interval, Duration::min)
             .max(SHORTEST_PAUSE)
     }
 
+    /// Containers that podman says run, and whose process has been gone for [`DEAD_FOR`].
     fn dead(&self, statuses: &BTreeMap<String, ContainerStatus>) -> BTreeSet<String> {
-        let dead = |status: &&ContainerStatus| self.packages.is_dead(status);
-        statuses
-            .values()
-            .filter(dead)
-            .map(|status| status.name.clone())
+        let mut suspects = self.suspects();
+        let gone = |status: &ContainerStatus| self.packages.is_dead(status);
+        suspects.retain(|name, (pid, _)| {
+            statuses
+                .get(name)
+                .is_some_and(|status| status.pid == *pid && gone(status))
+        });
+        for status in statuses.values().filter(|status| gone(status)) {
+            suspects
+                .entry(status.name.clone())
+                .or_insert((status.pid, Instant::now()));
+        }
+        suspects
+            .iter()
+            .filter(|(_, (_, since))| since.elapsed() >= DEAD_FOR)
+            .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// When the next suspect may be taken for dead.
+    fn until_sure(&self) -> Option<Duration> {
+        self.suspects()
+            .values()
+            .map(|(_, since)| DEAD_FOR.saturating_sub(since.elapsed()))
+            .min()
+    }
+
+    fn suspects(&self) -> MutexGuard<'_, BTreeMap<String, (u32, Instant)>> {
+        // Nothing is done under the lock that could leave it half changed.
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether something was changed that other containers may have waited for.
@@ -119,9 +150,6 @@ impl Monitor {
 
     async fn heal(&self, decision: &Decision) -> bool {
         let name = decision.container.as_str();
-        if decision.action == Action::Recreate {
-            sleep(DEAD_FOR).await;
-        }
         let Some(_turn) = self.packages.try_turn(&decision.package) else {
             return false;
         };
