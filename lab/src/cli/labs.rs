@@ -133,6 +133,15 @@ impl Which {
     }
 }
 
+impl Which {
+    pub(crate) async fn power_loss(self, session: &Session) -> anyhow::Result<ExitCode> {
+        let lab = open(session, self.lab.as_deref()).await?;
+        lab.power_loss().await?;
+        println!("lab {} has lost power and is up again", lab.id());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// Name or id; may be left out where one lab runs

@@ -1,5 +1,6 @@
 //! `lab up|ls|shell|exec|podman|logs|down|doctor|image|bench`.
 
+mod doctor;
 mod exit_code;
 mod image;
 mod labs;
@@ -32,8 +33,12 @@ enum Command {
     Podman(labs::Podman),
     /// The journal of a lab
     Logs(labs::Logs),
+    /// Cut the power of a lab and boot it again
+    PowerLoss(labs::Which),
     /// Remove a lab, or all
     Down(labs::Down),
+    /// Judge this host: one line a check, each failure with the command that mends it
+    Doctor(doctor::Doctor),
     /// Build or name the lab image
     Image(image::Image),
 }
@@ -62,7 +67,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Exec(exec) => entered(async move |session| exec.run(&session).await),
         Command::Podman(podman) => entered(async move |session| podman.run(&session).await),
         Command::Logs(logs) => entered(async move |session| logs.run(&session).await),
+        Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
     }
 }

@@ -127,8 +127,6 @@ pub struct Lab {
     docker: Docker,
     /// Removes the container on drop. None for a lab that was opened by name: it is somebody else's.
     guard: Option<ContainerAsync<GenericImage>>,
-    /// How often the lab has come up.
-    boots: usize,
     deadline: Duration,
 }
 
@@ -152,7 +150,6 @@ impl Lab {
                 container: one.container.clone(),
                 docker,
                 guard: None,
-                boots: 1,
                 deadline: PROMPT,
             }),
             ([], None) => Err(LabError::Which(

@@ -14,17 +14,14 @@ use crate::engine::service::tail;
 pub(super) const READY_LINE: &str = "lab: ready";
 
 impl Lab {
-    /// Waits until the lab has said that it is ready once for each of its boots. By log and not by exec: a process that
-    /// enters before systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
-    pub(super) async fn until_ready(&self) -> Result<(), LabError> {
-        match tokio::time::timeout(self.deadline, self.ready_lines(self.boots)).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(LabError::NotReady {
+    /// Waits until the lab has said that it is ready `boots` times. By log and not by exec: a process that enters before
+    /// systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
+    pub(super) async fn until_ready(&self, boots: usize) -> Result<(), LabError> {
+        match tokio::time::timeout(self.deadline, self.ready_lines(boots, true)).await {
+            Ok(seen) if seen >= boots => Ok(()),
+            Ok(_) | Err(_) => Err(LabError::NotReady {
                 lab: self.id.clone(),
-                awaited: format!(
-                    "the line `{READY_LINE}` in its log, after boot {}",
-                    self.boots
-                ),
+                awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
                 deadline: self.deadline,
                 last_seen: last_seen(&self.docker, &self.container)
                     .await
@@ -33,27 +30,34 @@ impl Lab {
         }
     }
 
-    /// Follows the log until the line has come so many times; false if the log ends before.
-    async fn ready_lines(&self, times: usize) -> bool {
+    /// How often the lab has been ready.
+    pub(super) async fn boots(&self) -> usize {
+        self.ready_lines(usize::MAX, false).await
+    }
+
+    /// Reads the log until the line has come so many times, or to its end; how often it has come.
+    async fn ready_lines(&self, wanted: usize, follow: bool) -> usize {
         let options = LogsOptionsBuilder::default()
-            .follow(true)
+            .follow(follow)
             .stdout(true)
             .stderr(true)
             .build();
         let mut log = self.docker.logs(&self.container, Some(options));
         let mut text = String::new();
+        let mut seen = 0;
         while let Some(Ok(chunk)) = log.next().await {
             text.push_str(&chunk.to_string());
-            if text.matches(READY_LINE).count() >= times {
-                return true;
+            seen = text.matches(READY_LINE).count();
+            if seen >= wanted {
+                break;
             }
         }
-        false
+        seen
     }
 }
 
-/// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it does
-/// not exist.
+/// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it
+/// does not exist or was never started.
 pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String> {
     let state = docker
         .inspect_container(container, None::<InspectContainerOptions>)
@@ -71,6 +75,12 @@ pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String
                 crate::chain(&error)
             ),
         });
+    }
+    let never_started = state
+        .status
+        .is_none_or(|status| format!("{status:?}").eq_ignore_ascii_case("created"));
+    if never_started {
+        return None;
     }
     let options = LogsOptionsBuilder::default()
         .stdout(true)
