@@ -29,7 +29,7 @@ pub(crate) struct Up {
     file: Vec<String>,
 }
 
-fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
+pub(super) fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
     let (here, in_lab) = text
         .rsplit_once(':')
         .with_context(|| format!("`{text}` is not HERE:IN_LAB"))?;

@@ -14,6 +14,7 @@ use super::Endpoint;
 use crate::host::{
     Capability, CgroupFacts, Cgroups, Files, HardLimits, HostError, Limit, Privileges,
 };
+use crate::session::Session;
 
 /// How long the service may take to answer.
 const START: Duration = Duration::from_secs(20);
@@ -115,8 +116,7 @@ pub fn on_path(program: &str) -> bool {
 pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     let mut podman = vec!["podman".to_owned()];
     if !needs.systemd {
-        podman
-            .extend(["--cgroup-manager", "cgroupfs", "--events-backend", "file"].map(String::from));
+        podman.extend(WITHOUT_SYSTEMD.map(String::from));
     }
     podman.extend(["system", "service", "--time", "0"].map(String::from));
     podman.push(format!("unix://{}", socket.display()));
@@ -162,6 +162,33 @@ pub fn containers_conf(needs: &Needs) -> Option<String> {
     })
 }
 
+/// podman's own command line for the engine of a session: beside a service of ours it enters the service's mount namespace,
+/// without which it finds neither the containers' networks nor their mounts.
+pub fn podman_beside(session: &Session) -> tokio::process::Command {
+    let Some(pid) = session.service else {
+        let mut podman = tokio::process::Command::new("podman");
+        podman.args(["--remote", "--url", &session.endpoint.0]);
+        return podman;
+    };
+    let mut command = tokio::process::Command::new("nsenter");
+    command.arg("--mount").arg("--target").arg(pid.to_string());
+    command.args(["--", "podman"]);
+    if !Path::new("/run/systemd/system").is_dir() {
+        command.args(WITHOUT_SYSTEMD);
+    }
+    let conf = session.state_dir().join(CONF);
+    if conf.exists() {
+        command.env("CONTAINERS_CONF", conf);
+    }
+    command.env_remove("DOCKER_HOST");
+    command
+}
+
+/// podman's options where systemd does not run the host.
+const WITHOUT_SYSTEMD: [&str; 4] = ["--cgroup-manager", "cgroupfs", "--events-backend", "file"];
+/// The service's containers.conf in the state directory.
+const CONF: &str = "containers.conf";
+
 /// A running service. It is not stopped on drop: the keeper decides that.
 #[derive(Debug)]
 pub struct Service {
@@ -197,7 +224,7 @@ impl Service {
             .process_group(0)
             .env_remove("DOCKER_HOST");
         if let Some(text) = containers_conf(needs) {
-            let path = dir.join("containers.conf");
+            let path = dir.join(CONF);
             std::fs::write(&path, text).map_err(unwritable(&path))?;
             command.env("CONTAINERS_CONF", path);
         }

@@ -30,6 +30,21 @@ impl Lab {
         }
     }
 
+    /// Waits until a container of a lab image that was started by other means is ready for the first time.
+    pub(crate) async fn until_container_is_ready(
+        docker: &Docker,
+        container: &str,
+    ) -> Result<(), LabError> {
+        let lab = Self {
+            id: container.chars().take(8).collect(),
+            container: container.to_owned(),
+            docker: docker.clone(),
+            guard: None,
+            deadline: super::PROMPT,
+        };
+        lab.until_ready(1).await
+    }
+
     /// How often the lab has been ready.
     pub(super) async fn boots(&self) -> usize {
         self.ready_lines(usize::MAX, false).await

@@ -75,12 +75,17 @@ pub struct Session {
     pub owner: Owner,
     /// The engine.
     pub endpoint: Endpoint,
-    /// Whether the keeper started the engine.
-    pub engine_is_ours: bool,
+    /// Pid of the engine, where the keeper started it.
+    pub service: Option<u32>,
     dir: StateDir,
 }
 
 impl Session {
+    /// The directory in which keeper and owners find each other.
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// A folder for large temporary files, removed on drop, or by the keeper when this process dies before.
     pub fn scratch(&self) -> std::io::Result<tempfile::TempDir> {
         tempfile::Builder::new()
@@ -130,7 +135,7 @@ pub fn join() -> Result<Session, SessionError> {
     Ok(Session {
         owner,
         endpoint: record.endpoint,
-        engine_is_ours: record.service.is_some(),
+        service: record.service,
         dir,
     })
 }
