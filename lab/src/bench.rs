@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::engine::{self, service};
 use crate::image::Base;
 use crate::lab::{Lab, LabBuilder, LabError};
-use crate::session::owner::{LABEL_LAB, LABEL_OWNER};
+use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 use crate::session::{Session, keeper};
 
 /// A benchmark failed.
@@ -190,6 +190,7 @@ async fn ask(address: std::net::SocketAddr, path: &str) -> std::io::Result<Strin
 async fn bare(session: &Session, docker: &bollard::Docker, image: &str) -> Result<f64, BenchError> {
     let owner = format!("{LABEL_OWNER}={}", session.owner);
     let lab = format!("{LABEL_LAB}=bare");
+    let here = format!("{LABEL_SESSION}={}", session.label());
     let mut command = service::podman_beside(session);
     command.args(["run", "--detach", "--privileged", "--cgroupns", "private"]);
     command.args([
@@ -200,7 +201,7 @@ async fn bare(session: &Session, docker: &bollard::Docker, image: &str) -> Resul
         "--publish",
         "127.0.0.1::5678",
     ]);
-    command.args(["--label", &owner, "--label", &lab, image]);
+    command.args(["--label", &owner, "--label", &lab, "--label", &here, image]);
     let shown = format!("{:?}", command.as_std());
     let failed = |what: String| BenchError::Bare {
         command: shown.clone(),
