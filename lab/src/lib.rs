@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod bench;
 pub mod doctor;
 pub mod engine;
 pub mod host;
@@ -27,7 +28,7 @@ pub mod lab;
 pub mod session;
 
 pub use lab::{Lab, LabBuilder, LabError};
-pub use session::{Session, SessionError, enter, init, join};
+pub use session::{Session, SessionError, die_with_parent, enter, init, join};
 
 /// An error and its causes on one line, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

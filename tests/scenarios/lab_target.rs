@@ -47,7 +47,10 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
         let lab = start(scenario)
             .await
             .map_err(|error| format!("{error:?}\n{}", archipelago_lab::chain(&error)))?;
-        let shared = std::sync::Arc::new(tokio::sync::Mutex::new(Some(lab)));
+        let shared = std::sync::Arc::new(tokio::sync::Mutex::new(Open {
+            lab: Some(lab),
+            way: None,
+        }));
         let node = Node {
             lab: shared.clone(),
         };
@@ -57,7 +60,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
             (scenario.run)(&mut stage).await
         }
         .await;
-        let lab = shared.lock().await.take();
+        let lab = shared.lock().await.lab.take();
         let Some(lab) = lab else {
             return outcome;
         };
@@ -116,16 +119,29 @@ async fn kept(lab: &Lab, scenario: &Scenario, stage: &Stage) -> String {
 }
 
 /// The lab, shared with whoever collects the evidence in the end.
-type Shared = std::sync::Arc<tokio::sync::Mutex<Option<Lab>>>;
+type Shared = std::sync::Arc<tokio::sync::Mutex<Open>>;
+
+/// A lab, until it is taken for stopping, and what is known of it.
+struct Open {
+    lab: Option<Lab>,
+    way: Option<Way>,
+}
 
 struct Node {
     lab: Shared,
 }
 
+/// Where archipelago answers and by what token. Asked once a boot: each question to the lab costs an exec.
+#[derive(Debug, Clone)]
+struct Way {
+    address: std::net::SocketAddr,
+    token: String,
+}
+
 macro_rules! lab {
     ($shared:expr, $lab:ident) => {
-        let mut guard = $shared.lock().await;
-        let $lab = guard.as_mut().ok_or("the lab is gone")?;
+        let guard = $shared.lock().await;
+        let $lab = guard.lab.as_ref().ok_or("the lab is gone")?;
     };
 }
 
@@ -152,27 +168,35 @@ async fn node_answers(shared: &Shared) -> Result<(), String> {
     }
 }
 
+async fn way(shared: &Shared) -> Result<Way, String> {
+    let mut guard = shared.lock().await;
+    if let Some(way) = &guard.way {
+        return Ok(way.clone());
+    }
+    let lab = guard.lab.as_ref().ok_or("the lab is gone")?;
+    let token = lab
+        .read_file("/var/lib/archipelago/secrets/rpc-token")
+        .await
+        .map_err(chain)?;
+    let way = Way {
+        address: lab.published_port(PORT).await.map_err(chain)?,
+        token: String::from_utf8_lossy(&token).trim().to_owned(),
+    };
+    guard.way = Some(way.clone());
+    Ok(way)
+}
+
 async fn call(
     shared: &Shared,
     method: &str,
     params: Value,
 ) -> Result<Result<Value, Value>, String> {
-    let (address, token) = {
-        lab!(shared, lab);
-        let token = lab
-            .read_file("/var/lib/archipelago/secrets/rpc-token")
-            .await
-            .map_err(chain)?;
-        (lab.published_port(PORT).await.map_err(chain)?, token)
-    };
+    let Way { address, token } = way(shared).await?;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let request = axum::http::Request::post("/rpc/v1")
         .header("host", address.to_string())
         .header("content-type", "application/json")
-        .header(
-            "authorization",
-            format!("Bearer {}", String::from_utf8_lossy(&token).trim()),
-        )
+        .header("authorization", format!("Bearer {token}"))
         .body(Full::new(Bytes::from(body.to_string())))
         .map_err(|error| error.to_string())?;
     let exchange = async {
@@ -293,7 +317,10 @@ impl Target for Node {
 
     async fn power_loss(&mut self) -> Result<(), String> {
         {
-            lab!(self.lab, lab);
+            let mut guard = self.lab.lock().await;
+            // Docker publishes on another port after a restart.
+            guard.way = None;
+            let lab = guard.lab.as_ref().ok_or("the lab is gone")?;
             lab.power_loss().await.map_err(chain)?;
         }
         node_answers(&self.lab).await

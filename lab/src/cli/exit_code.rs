@@ -26,7 +26,7 @@ Exit codes: 0 done; 1 failed; 2 bad usage; 3 no engine, or an unfit host; 4 no l
 become ready; 130 Ctrl-C; 143 SIGTERM. `exec` and `podman` pass on the code of the command.
 
 Environment: DOCKER_HOST chooses the engine; ARCHIPELAGO_LAB_BASE the base; ARCHIPELAGO_LAB_SLOW=1 multiplies deadlines by \
-ten.";
+ten; ARCHIPELAGO_LAB_STATE_DIR names a folder for a session (engine and keeper) of its own.";
 
 /// The code that stands for an error.
 pub(crate) fn of(error: &anyhow::Error) -> ExitCode {
@@ -43,9 +43,10 @@ pub(crate) fn of(error: &anyhow::Error) -> ExitCode {
                 return Some(IMAGE);
             }
             match cause.downcast_ref::<LabError>()? {
-                LabError::Session(_) | LabError::Engine(_) | LabError::NotEntered => {
-                    Some(NO_ENGINE)
-                }
+                LabError::Session(_)
+                | LabError::Engine(_)
+                | LabError::NotEntered
+                | LabError::Unprivileged { .. } => Some(NO_ENGINE),
                 LabError::Image(_) => Some(IMAGE),
                 LabError::Start { .. } | LabError::NotReady { .. } => Some(NOT_READY),
                 LabError::Which(_) => Some(USAGE),

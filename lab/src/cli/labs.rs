@@ -21,6 +21,9 @@ pub(crate) struct Up {
     /// Publish a TCP port of the lab on a free port of 127.0.0.1; may be given several times
     #[arg(long, default_values_t = [5678u16])]
     publish: Vec<u16>,
+    /// How many seconds the lab may take to be ready
+    #[arg(long)]
+    deadline: Option<u64>,
     /// Put a static program into the lab before it boots, as HERE:IN_LAB
     #[arg(long, value_name = "HERE:IN_LAB")]
     program: Vec<String>,
@@ -29,7 +32,7 @@ pub(crate) struct Up {
     file: Vec<String>,
 }
 
-fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
+pub(super) fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
     let (here, in_lab) = text
         .rsplit_once(':')
         .with_context(|| format!("`{text}` is not HERE:IN_LAB"))?;
@@ -48,6 +51,9 @@ impl Up {
         let mut builder = Lab::builder().base(base).kept();
         if let Some(name) = self.name {
             builder = builder.name(name);
+        }
+        if let Some(seconds) = self.deadline {
+            builder = builder.deadline(std::time::Duration::from_secs(seconds));
         }
         for port in &self.publish {
             builder = builder.publish(*port);

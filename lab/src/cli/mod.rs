@@ -1,5 +1,6 @@
 //! `lab up|ls|shell|exec|podman|logs|down|doctor|image|bench`.
 
+mod bench;
 mod doctor;
 mod exit_code;
 mod image;
@@ -39,6 +40,8 @@ enum Command {
     Down(labs::Down),
     /// Judge this host: one line a check, each failure with the command that mends it
     Doctor(doctor::Doctor),
+    /// Measure how long a lab takes, against `podman run` of the same image
+    Bench(bench::Bench),
     /// Build or name the lab image
     Image(image::Image),
 }
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(logs) => entered(async move |session| logs.run(&session).await),
         Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
+        Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
         Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
     }

@@ -14,6 +14,8 @@ use super::Endpoint;
 use crate::host::{
     Capability, CgroupFacts, Cgroups, Files, HardLimits, HostError, Limit, Privileges,
 };
+use crate::session::Session;
+use crate::session::owner::Owner;
 
 /// How long the service may take to answer.
 const START: Duration = Duration::from_secs(20);
@@ -27,6 +29,9 @@ pub struct Needs {
     pub systemd: bool,
     /// Hard limits (open files, processes) where they cannot be raised: without CAP_SYS_RESOURCE.
     pub limits: Option<(u64, u64)>,
+    /// A process whose mount namespace is to be joined and not made: it holds what an engine that is dead had mounted for
+    /// containers that still run. From elsewhere podman removes them, and leaves their network behind.
+    pub join: Option<u32>,
 }
 
 impl Needs {
@@ -34,6 +39,9 @@ impl Needs {
     pub fn of_this_host(files: &Files) -> Result<Self, ServiceError> {
         let layout = CgroupFacts::read(files)?.layout;
         let privileges = Privileges::read(files)?;
+        if privileges.is_root() && !privileges.effective.has(Capability::SysAdmin) {
+            return Err(ServiceError::Unprivileged);
+        }
         let limits = HardLimits::read(files)?;
         // Without root podman knows by itself that it cannot raise limits.
         let cannot_raise =
@@ -50,6 +58,7 @@ impl Needs {
                     at_most(limits.processes, PROCESSES),
                 )
             }),
+            join: None,
         })
     }
 }
@@ -77,6 +86,11 @@ pub enum ServiceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Without CAP_SYS_ADMIN podman cannot even start as root.
+    #[error(
+        "podman needs CAP_SYS_ADMIN, which this process does not have: run where it is granted (a container needs `--privileged` for that), or set DOCKER_HOST to an engine elsewhere; `cargo lab doctor` says what this host has"
+    )]
+    Unprivileged,
     /// A fact of the host could not be read.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -115,11 +129,18 @@ pub fn on_path(program: &str) -> bool {
 pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     let mut podman = vec!["podman".to_owned()];
     if !needs.systemd {
-        podman
-            .extend(["--cgroup-manager", "cgroupfs", "--events-backend", "file"].map(String::from));
+        podman.extend(WITHOUT_SYSTEMD.map(String::from));
     }
     podman.extend(["system", "service", "--time", "0"].map(String::from));
     podman.push(format!("unix://{}", socket.display()));
+    if let Some(pid) = needs.join {
+        let target = pid.to_string();
+        let mut line: Vec<String> = ["nsenter", "--mount", "--target", &target, "--"]
+            .map(String::from)
+            .into();
+        line.extend(podman);
+        return line;
+    }
     let Some(unified) = &needs.unified_mount else {
         return podman;
     };
@@ -162,10 +183,41 @@ pub fn containers_conf(needs: &Needs) -> Option<String> {
     })
 }
 
+/// podman's own command line for the engine of a session: beside a service of ours it enters the service's mount namespace,
+/// without which it finds neither the containers' networks nor their mounts.
+pub fn podman_beside(session: &Session) -> tokio::process::Command {
+    let Some(pid) = session.service else {
+        let mut podman = tokio::process::Command::new("podman");
+        podman.args(["--remote", "--url", &session.endpoint.0]);
+        return podman;
+    };
+    let mut command = tokio::process::Command::new("nsenter");
+    command.arg("--mount").arg("--target").arg(pid.to_string());
+    command.args(["--", "podman"]);
+    if !Path::new("/run/systemd/system").is_dir() {
+        command.args(WITHOUT_SYSTEMD);
+    }
+    let conf = session.state_dir().join(CONF);
+    if conf.exists() {
+        command.env("CONTAINERS_CONF", conf);
+    }
+    command.env_remove("DOCKER_HOST");
+    command
+}
+
+/// podman's options where systemd does not run the host.
+const WITHOUT_SYSTEMD: [&str; 4] = ["--cgroup-manager", "cgroupfs", "--events-backend", "file"];
+/// The service's containers.conf in the state directory.
+const CONF: &str = "containers.conf";
+
 /// A running service. It is not stopped on drop: the keeper decides that.
 #[derive(Debug)]
 pub struct Service {
-    child: Child,
+    /// None for one that another keeper has started.
+    child: Option<Child>,
+    /// Its process.
+    pub process: Owner,
+    tmp: PathBuf,
     /// Where it listens.
     pub endpoint: Endpoint,
 }
@@ -179,6 +231,8 @@ impl Service {
             let path = path.to_owned();
             move |source| ServiceError::Unwritable { path, source }
         };
+        let tmp = tmp_of(dir);
+        std::fs::create_dir_all(&tmp).map_err(unwritable(&tmp))?;
         match std::fs::remove_file(&socket) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(unwritable(&socket)(error));
@@ -195,9 +249,11 @@ impl Service {
             .stdout(log)
             .stderr(log_too)
             .process_group(0)
+            // Archives that it is sent: of hundreds of megabytes, and left behind where it ends in between.
+            .env("TMPDIR", &tmp)
             .env_remove("DOCKER_HOST");
         if let Some(text) = containers_conf(needs) {
-            let path = dir.join("containers.conf");
+            let path = dir.join(CONF);
             std::fs::write(&path, text).map_err(unwritable(&path))?;
             command.env("CONTAINERS_CONF", path);
         }
@@ -207,8 +263,14 @@ impl Service {
                 program: line[0].clone(),
                 source,
             })?;
+        let process = Owner::of(child.id()).map_err(|error| ServiceError::Silent {
+            what: format!("cannot be told from others ({error})"),
+            log: String::new(),
+        })?;
         let mut service = Self {
-            child,
+            child: Some(child),
+            process,
+            tmp,
             endpoint: Endpoint::unix(&socket),
         };
         match service.until_it_answers().await {
@@ -228,10 +290,10 @@ impl Service {
     async fn until_it_answers(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START;
         loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Err(format!("ended with {status}")),
-                Ok(None) => {}
-                Err(error) => return Err(format!("cannot be waited for ({error})")),
+            match self.child.as_mut().map(Child::try_wait) {
+                Some(Ok(Some(status))) => return Err(format!("ended with {status}")),
+                Some(Ok(None)) | None => {}
+                Some(Err(error)) => return Err(format!("cannot be waited for ({error})")),
             }
             match super::answers(&self.endpoint).await {
                 Ok(()) => return Ok(()),
@@ -247,29 +309,53 @@ impl Service {
         }
     }
 
-    /// The pid of the service.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Takes over a service that a keeper left when it died, if it still answers; ends it if it does not.
+    pub async fn adopt(process: &Owner, dir: &Path) -> Option<Self> {
+        let mut service = Self {
+            child: None,
+            process: process.clone(),
+            tmp: tmp_of(dir),
+            endpoint: Endpoint::unix(&dir.join("podman.sock")),
+        };
+        if !process.is_alive() {
+            return None;
+        }
+        if super::answers(&service.endpoint).await.is_ok() {
+            return Some(service);
+        }
+        service.stop();
+        None
     }
 
     /// Ends the service and waits for it.
     pub fn stop(&mut self) {
+        use rustix::process::{Signal, kill_process};
         // The exec chain keeps the pid, so the signal reaches podman itself.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-            let asked = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            let deadline = Instant::now() + Duration::from_secs(3);
-            while asked.is_ok() && Instant::now() < deadline {
-                if !matches!(self.child.try_wait(), Ok(None)) {
-                    return;
+        if let Some(pid) = rustix::process::Pid::from_raw(self.process.pid.cast_signed()) {
+            for (signal, patience) in [(Signal::TERM, 3), (Signal::KILL, 3)] {
+                // A zombie of ours does not count as alive, so its pid cannot be another's yet.
+                let sent = !self.process.is_alive() || kill_process(pid, signal).is_ok();
+                let deadline = Instant::now() + Duration::from_secs(patience);
+                while sent && self.process.is_alive() && Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(10));
                 }
-                std::thread::sleep(Duration::from_millis(10));
             }
         }
-        let ended = self.child.kill().and_then(|()| self.child.wait());
-        if let Err(error) = ended {
-            tracing::warn!(%error, "podman system service could not be ended");
+        if self.process.is_alive() {
+            tracing::warn!(service = %self.process, "podman system service could not be ended");
+        } else if let Some(Err(error)) = self.child.as_mut().map(Child::wait) {
+            tracing::warn!(%error, "podman system service cannot be waited for");
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.tmp) {
+            tracing::warn!(%error, "the folder of podman's temporary files stays");
         }
     }
+}
+
+/// Where podman puts what it is sent. Not below the state directory, which is a tmpfs.
+fn tmp_of(dir: &Path) -> PathBuf {
+    let hash = crate::image::archive::hex(dir.as_os_str().as_encoded_bytes());
+    Path::new(crate::session::SCRATCH_IN).join(format!("archipelago-lab-podman-{}", &hash[..12]))
 }
 
 /// The last lines of a text.
@@ -301,6 +387,7 @@ mod tests {
             unified_mount: Some("/sys/fs/cgroup/uni fied".into()),
             systemd: false,
             limits: Some((20000, 32768)),
+            join: None,
         };
         let line = command_line(&needs, Path::new("/run/l/p.sock"));
         assert_eq!(

@@ -19,7 +19,7 @@ use super::{BASE_REPOSITORY, REPOSITORY, archive, packages};
 use crate::engine::service::{on_path, tail};
 use crate::session::Session;
 use crate::session::keeper;
-use crate::session::owner::{LABEL_LAB, LABEL_OWNER};
+use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 
 /// Told what a build is doing now, in a few words, such as `making the debian-13 base from packages`.
 pub type Progress<'a> = &'a mut (dyn FnMut(&str) + Send);
@@ -144,6 +144,14 @@ pub async fn build(
             cached: true,
         });
     }
+    // Before a minute of compiling.
+    let base_is_there = match base {
+        Base::Debian(_) if !afresh => exists(docker, &base_reference(base)).await?,
+        _ => false,
+    };
+    if matches!(base, Base::Debian(_)) && !base_is_there && !on_path("mmdebstrap") {
+        return Err(ImageError::NoMmdebstrap { base: base.clone() });
+    }
     let scratch = session.scratch().map_err(io("make a scratch folder"))?;
     progress("compiling the fixture app");
     let fixture = compile_fixture().await?;
@@ -231,19 +239,25 @@ async fn base_image(
         Base::Reference(reference) => return Ok(Some(reference.clone())),
         Base::Debian(suite) => *suite,
     };
-    let tag = format!("{}-{}", base.tag_part(), base_content(base));
-    let reference = format!("{BASE_REPOSITORY}:{tag}");
+    let tag = base_tag(base);
+    let reference = base_reference(base);
     if !afresh && exists(docker, &reference).await? {
         return Ok(Some(reference));
-    }
-    if !on_path("mmdebstrap") {
-        return Err(ImageError::NoMmdebstrap { base: base.clone() });
     }
     progress(&format!("making the {base} base from packages"));
     make_base(suite, &scratch.join("base.tar"), scratch).await?;
     progress(&format!("importing the {base} base"));
     import(docker, &scratch.join("base.tar"), &tag).await?;
     Ok(Some(reference))
+}
+
+fn base_tag(base: &Base) -> String {
+    format!("{}-{}", base.tag_part(), base_content(base))
+}
+
+/// Where a base made from packages is kept.
+fn base_reference(base: &Base) -> String {
+    format!("{BASE_REPOSITORY}:{}", base_tag(base))
 }
 
 async fn make_base(suite: Suite, tar: &Path, scratch: &Path) -> Result<(), ImageError> {
@@ -377,6 +391,7 @@ async fn seed(session: &Session, docker: &Docker, from: &str, tag: &str) -> Resu
         labels: Some(HashMap::from([
             (LABEL_LAB.into(), "seed".into()),
             (LABEL_OWNER.into(), owner),
+            (LABEL_SESSION.into(), session.label()),
         ])),
         host_config: Some(HostConfig {
             privileged: Some(true),

@@ -13,7 +13,9 @@ use super::ready::READY_LINE;
 use super::{Lab, LabError, refused};
 use crate::engine::{self, Endpoint, Wishes};
 use crate::image::{self, Base};
-use crate::session::owner::{KEPT, LABEL_LAB, LABEL_NAME, LABEL_OWNER};
+use crate::session::owner::{
+    KEPT, LABEL_LAB, LABEL_NAME, LABEL_OWNER, LABEL_SESSION, LABEL_STARTER,
+};
 use crate::session::{self, Session, keeper};
 
 /// A lab to be started. The defaults give a bare podman on the preferred base.
@@ -123,6 +125,12 @@ impl LabBuilder {
                 let last_seen = unfinished.last_seen().await;
                 unfinished.remove().await;
                 return Err(match last_seen {
+                    Some(last_seen) if last_seen.contains(super::ready::UNPRIVILEGED) => {
+                        LabError::Unprivileged {
+                            missing: super::ready::missing_privilege(&last_seen),
+                            lab: id,
+                        }
+                    }
                     Some(last_seen) => LabError::NotReady {
                         lab: id,
                         awaited: format!("the line `{READY_LINE}` in its log"),
@@ -179,6 +187,8 @@ impl LabBuilder {
             .with_hostname(hostname(self.name.as_deref()))
             .with_label(LABEL_LAB, id)
             .with_label(LABEL_OWNER, owner)
+            .with_label(LABEL_SESSION, session.label())
+            .with_label(LABEL_STARTER, session.owner.to_string())
             .with_label(LABEL_NAME, self.name.as_deref().unwrap_or(id))
             // Empty after each start, as after a power cut.
             .with_mount(Mount::tmpfs_mount("/run"))

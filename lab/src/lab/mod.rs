@@ -21,6 +21,7 @@ use crate::session::{SessionError, keeper};
 
 pub use builder::LabBuilder;
 pub use exec::Output;
+pub(crate) use ready::has_been_ready;
 
 /// How long anything may take that a healthy lab does at once.
 const PROMPT: Duration = Duration::from_secs(30);
@@ -42,8 +43,20 @@ pub enum LabError {
         "DOCKER_HOST does not name the engine of this session: call archipelago_lab::enter() before anything else"
     )]
     NotEntered,
+    /// The engine runs the lab, without the privileges it asked for.
+    #[error(
+        "the engine gives lab `{lab}` no privileges ({missing}): use an engine that allows `--privileged` (DOCKER_HOST chooses one); `cargo lab doctor` says what this host has"
+    )]
+    Unprivileged {
+        /// Its id.
+        lab: String,
+        /// What PID 1 of the lab found missing.
+        missing: String,
+    },
     /// testcontainers could not start the lab.
-    #[error("lab `{lab}` did not start")]
+    #[error(
+        "lab `{lab}` did not start; it needs an engine that allows `--privileged`, `cargo lab doctor` says whether this host is fit"
+    )]
     Start {
         /// Its id.
         lab: String,
@@ -248,7 +261,9 @@ impl LabSummary {
     pub fn of(container: &bollard::models::ContainerSummary) -> Option<Self> {
         use crate::session::owner::{LABEL_LAB, LABEL_NAME, LABEL_OWNER};
         let labels = container.labels.as_ref()?;
-        let id = labels.get(LABEL_LAB).filter(|id| *id != "seed")?;
+        let id = labels
+            .get(LABEL_LAB)
+            .filter(|id| !matches!(id.as_str(), "seed" | "bare"))?;
         Some(Self {
             id: id.clone(),
             name: labels.get(LABEL_NAME).unwrap_or(id).clone(),

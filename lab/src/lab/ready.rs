@@ -13,6 +13,18 @@ use crate::engine::service::tail;
 /// What `lab-ready.service` writes into the lab's log at each boot.
 pub(super) const READY_LINE: &str = "lab: ready";
 
+/// What `init` writes before it gives up.
+pub(super) const UNPRIVILEGED: &str = "lab: no privileges: ";
+
+/// What `init` found missing.
+pub(super) fn missing_privilege(log: &str) -> String {
+    log.lines()
+        .find_map(|line| Some(line.split_once(UNPRIVILEGED)?.1))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
 impl Lab {
     /// Waits until the lab has said that it is ready `boots` times. By log and not by exec: a process that enters before
     /// systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
@@ -28,6 +40,21 @@ impl Lab {
                     .unwrap_or_else(|| "the lab is gone".into()),
             }),
         }
+    }
+
+    /// Waits until a container of a lab image that was started by other means is ready for the first time.
+    pub(crate) async fn until_container_is_ready(
+        docker: &Docker,
+        container: &str,
+    ) -> Result<(), LabError> {
+        let lab = Self {
+            id: container.chars().take(8).collect(),
+            container: container.to_owned(),
+            docker: docker.clone(),
+            guard: None,
+            deadline: super::PROMPT,
+        };
+        lab.until_ready(1).await
     }
 
     /// How often the lab has been ready.
@@ -97,4 +124,18 @@ pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String
         state.exit_code.unwrap_or(-1),
         log.trim_end()
     ))
+}
+
+/// Whether a lab has ever said that it is ready.
+pub(crate) async fn has_been_ready(
+    docker: &Docker,
+    container: &str,
+) -> Result<bool, bollard::errors::Error> {
+    let options = LogsOptionsBuilder::default().stdout(true).build();
+    let mut log = docker.logs(container, Some(options));
+    let mut text = String::new();
+    while let Some(chunk) = log.next().await {
+        text.push_str(&chunk?.to_string());
+    }
+    Ok(text.contains(READY_LINE))
 }

@@ -4,15 +4,16 @@
 //! When neither an owner lives nor a kept lab stands it waits [`LINGER`], so that the next test of a run finds engine
 //! and keeper in place, then stops the engine if it was ours, removes its directory and ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::owner::{KEPT, LABEL_LAB, LABEL_OWNER, Owner};
+use super::owner::{KEPT, LABEL_LAB, LABEL_OWNER, LABEL_SESSION, LABEL_STARTER, Owner};
 use super::state_dir::StateDir;
 use crate::engine::service::{Needs, Service};
 use crate::engine::{self, Endpoint, Found, Wishes};
@@ -34,8 +35,18 @@ pub struct KeeperRecord {
     /// The engine.
     #[serde(with = "as_text_endpoint")]
     pub endpoint: Endpoint,
-    /// Pid of the engine, if the keeper started it.
-    pub service: Option<u32>,
+    /// The engine's process, if a keeper of this session started it.
+    pub service: Option<ServiceRecord>,
+}
+
+/// What the next keeper has to know of an engine of ours, should this one die.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ServiceRecord {
+    /// Its process.
+    #[serde(with = "as_text")]
+    pub process: Owner,
+    /// Its mount namespace, as `/proc/PID/ns/mnt` names it. What it mounted for its labs is seen there only.
+    pub mount_namespace: String,
 }
 
 /// The one line a keeper prints to whoever started it.
@@ -129,6 +140,8 @@ struct Keeper {
     record: KeeperRecord,
     docker: Docker,
     service: Option<Service>,
+    /// Kept labs that have been ready: they stay whatever becomes of who started them.
+    were_ready: HashSet<String>,
 }
 
 impl Keeper {
@@ -140,17 +153,37 @@ impl Keeper {
         let (endpoint, service) = match found {
             Found::Answers(endpoint) => (endpoint, None),
             Found::StartPodman(_) => {
-                let needs = Needs::of_this_host(&Files::host()).map_err(|error| explain(&error))?;
-                let service = Service::start(&needs, dir.path())
-                    .await
-                    .map_err(|error| explain(&error))?;
+                // There only if a keeper died before its time.
+                let before = dir
+                    .keeper()
+                    .map_err(|error| explain(&error))?
+                    .and_then(|record| record.service);
+                let service = match &before {
+                    Some(before) => Service::adopt(&before.process, dir.path()).await,
+                    None => None,
+                };
+                let service = match service {
+                    Some(service) => service,
+                    None => {
+                        let mut needs =
+                            Needs::of_this_host(&Files::host()).map_err(|error| explain(&error))?;
+                        needs.join = before.and_then(|before| somebody_in(&before.mount_namespace));
+                        Service::start(&needs, dir.path())
+                            .await
+                            .map_err(|error| explain(&error))?
+                    }
+                };
                 (service.endpoint.clone(), Some(service))
             }
         };
         let record = KeeperRecord {
             keeper: Owner::current().map_err(|error| explain(&error))?,
             endpoint: endpoint.clone(),
-            service: service.as_ref().map(Service::pid),
+            service: service
+                .as_ref()
+                .map(ServiceRecord::of)
+                .transpose()
+                .map_err(|error| format!("the mount namespace of podman: {error}"))?,
         };
         dir.write_keeper(&record).map_err(|error| explain(&error))?;
         let docker = engine::connect(&endpoint).map_err(|error| explain(&error))?;
@@ -159,6 +192,7 @@ impl Keeper {
             record,
             docker,
             service,
+            were_ready: HashSet::new(),
         };
         keeper.sweep().await;
         Ok(keeper)
@@ -205,6 +239,8 @@ impl Keeper {
             // Under the lock nobody can join, and whoever joined before is on the list.
             match self.dir.try_lock() {
                 Ok(Some(_lock)) if !self.anybody_alive() && !self.has_kept_labs().await => {
+                    // Once more: a request that its sender did not live to see answered may have been served late.
+                    self.sweep().await;
                     self.end();
                     return;
                 }
@@ -243,7 +279,7 @@ impl Keeper {
 
     /// Removes every container whose owner is dead. Whether all is gone.
     async fn sweep(&mut self) -> bool {
-        match orphans(&self.docker).await {
+        match self.orphans().await {
             Ok(orphans) => {
                 let mut gone = true;
                 for id in orphans {
@@ -261,11 +297,59 @@ impl Keeper {
         }
     }
 
+    /// Ids of the containers whose owner is dead, and of labs to be kept whose starter died before they were ready.
+    async fn orphans(&mut self) -> Result<Vec<String>, bollard::errors::Error> {
+        let mut orphans = Vec::new();
+        for container in ours(&self.docker).await? {
+            // Another keeper's, unless that whole session is gone, as after a reboot.
+            let here = label(&container, LABEL_SESSION)
+                .is_none_or(|dir| self.is_here(dir) || !Path::new(dir).exists());
+            let orphaned = match owner_label(&container) {
+                _ if !here => false,
+                Some(KEPT) => match label(&container, LABEL_STARTER) {
+                    Some(starter) if is_dead(starter) => !self.was_ready(&container).await,
+                    _ => false,
+                },
+                Some(owner) => is_dead(owner),
+                None => false,
+            };
+            if orphaned {
+                orphans.extend(container.id);
+            }
+        }
+        Ok(orphans)
+    }
+
+    fn is_here(&self, dir: &str) -> bool {
+        self.dir.path() == Path::new(dir)
+    }
+
+    /// Whether a lab has ever said that it is ready.
+    async fn was_ready(&mut self, container: &ContainerSummary) -> bool {
+        let Some(id) = &container.id else { return true };
+        if self.were_ready.contains(id) {
+            return true;
+        }
+        match crate::lab::has_been_ready(&self.docker, id).await {
+            Ok(false) => false,
+            Ok(true) => {
+                self.were_ready.insert(id.clone());
+                true
+            }
+            // When in doubt, it stays.
+            Err(error) => {
+                eprintln!("keeper: cannot read the log of {id}: {error}");
+                true
+            }
+        }
+    }
+
     async fn has_kept_labs(&self) -> bool {
         match ours(&self.docker).await {
-            Ok(all) => all
-                .iter()
-                .any(|container| owner_label(container) == Some(KEPT)),
+            Ok(all) => all.iter().any(|container| {
+                owner_label(container) == Some(KEPT)
+                    && label(container, LABEL_SESSION).is_none_or(|dir| self.is_here(dir))
+            }),
             // When in doubt, stay.
             Err(error) => {
                 eprintln!("keeper: cannot list: {error}");
@@ -284,12 +368,38 @@ impl Keeper {
     }
 }
 
+impl ServiceRecord {
+    fn of(service: &Service) -> std::io::Result<Self> {
+        let namespace = std::fs::read_link(format!("/proc/{}/ns/mnt", service.process.pid))?;
+        Ok(Self {
+            process: service.process.clone(),
+            mount_namespace: namespace.display().to_string(),
+        })
+    }
+}
+
+/// A process in a mount namespace: conmon of a lab, when the engine that made the namespace is dead.
+fn somebody_in(namespace: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").ok()?;
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .find(|pid: &u32| {
+            std::fs::read_link(format!("/proc/{pid}/ns/mnt"))
+                .is_ok_and(|link| link == Path::new(namespace))
+        })
+}
+
+fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {
+    container.labels.as_ref()?.get(name).map(String::as_str)
+}
+
 fn owner_label(container: &ContainerSummary) -> Option<&str> {
-    container
-        .labels
-        .as_ref()?
-        .get(LABEL_OWNER)
-        .map(String::as_str)
+    label(container, LABEL_OWNER)
+}
+
+/// Whether the process that a label names is gone. A label that does not parse names no living process.
+fn is_dead(owner: &str) -> bool {
+    !owner.parse::<Owner>().is_ok_and(|owner| owner.is_alive())
 }
 
 /// Every container of ours, running or not.
@@ -300,20 +410,6 @@ pub async fn ours(docker: &Docker) -> Result<Vec<ContainerSummary>, bollard::err
         .filters(&filters)
         .build();
     docker.list_containers(Some(options)).await
-}
-
-/// Ids of the containers whose owner is dead.
-async fn orphans(docker: &Docker) -> Result<Vec<String>, bollard::errors::Error> {
-    Ok(ours(docker)
-        .await?
-        .into_iter()
-        .filter(|container| match owner_label(container) {
-            Some(KEPT) | None => false,
-            // A label that does not parse names no living process.
-            Some(text) => !text.parse::<Owner>().is_ok_and(|owner| owner.is_alive()),
-        })
-        .filter_map(|container| container.id)
-        .collect())
 }
 
 /// Removes a container with its anonymous volumes, running or not; one that is gone already is fine.

@@ -10,6 +10,7 @@
 
 pub mod keeper;
 pub mod owner;
+mod parent;
 pub mod state_dir;
 
 use std::io::{BufRead, BufReader};
@@ -19,6 +20,7 @@ use std::process::{Command, Stdio};
 use crate::engine::{Endpoint, Wishes};
 use keeper::KeeperRecord;
 use owner::{Owner, OwnerError};
+pub use parent::die_with_parent;
 use state_dir::{StateDir, StateDirError};
 
 /// Set in the environment of a process that was started to be the keeper; its value is the state directory.
@@ -50,6 +52,9 @@ pub enum SessionError {
     /// This program could not be started anew.
     #[error("cannot start this program anew with DOCKER_HOST set")]
     Reexec(#[source] std::io::Error),
+    /// The parent cannot be watched.
+    #[error("cannot watch the process that started this one")]
+    Parent(#[source] std::io::Error),
     /// [`init`] was not called.
     #[error(
         "call archipelago_lab::init() first thing in main: a lab cannot be watched over otherwise"
@@ -75,12 +80,22 @@ pub struct Session {
     pub owner: Owner,
     /// The engine.
     pub endpoint: Endpoint,
-    /// Whether the keeper started the engine.
-    pub engine_is_ours: bool,
+    /// Pid of the engine, where the keeper started it.
+    pub service: Option<u32>,
     dir: StateDir,
 }
 
 impl Session {
+    /// The directory in which keeper and owners find each other.
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// The value of [`owner::LABEL_SESSION`] for what this session makes.
+    pub fn label(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
     /// A folder for large temporary files, removed on drop, or by the keeper when this process dies before.
     pub fn scratch(&self) -> std::io::Result<tempfile::TempDir> {
         tempfile::Builder::new()
@@ -90,7 +105,7 @@ impl Session {
 }
 
 /// Not /tmp, which may be a small tmpfs: a base is some hundred megabytes.
-const SCRATCH_IN: &str = "/var/tmp";
+pub(crate) const SCRATCH_IN: &str = "/var/tmp";
 
 fn scratch_prefix(owner: &Owner) -> String {
     format!("archipelago-lab-{}-{}-", owner.pid, owner.started)
@@ -130,7 +145,7 @@ pub fn join() -> Result<Session, SessionError> {
     Ok(Session {
         owner,
         endpoint: record.endpoint,
-        engine_is_ours: record.service.is_some(),
+        service: record.service.map(|service| service.process.pid),
         dir,
     })
 }

@@ -10,6 +10,10 @@ pub const LABEL_LAB: &str = "io.archipelago.lab";
 pub const LABEL_OWNER: &str = "io.archipelago.lab.owner";
 /// The label with the name people use (`lab shell NAME`).
 pub const LABEL_NAME: &str = "io.archipelago.lab.name";
+/// The label with the state directory of the session that made it: each keeper removes what is left in its own.
+pub const LABEL_SESSION: &str = "io.archipelago.lab.session";
+/// The label with the [`Owner`] that started a kept lab: until the lab is ready it is that process's.
+pub const LABEL_STARTER: &str = "io.archipelago.lab.starter";
 /// The owner of a lab that was started for a person (`lab up`): it stays until `lab down`.
 pub const KEPT: &str = "kept";
 

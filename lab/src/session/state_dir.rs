@@ -7,6 +7,7 @@
 //!   owners/        one empty file per process that may own labs, named by its Owner
 //!   keeper.log  podman.log  podman.sock  containers.conf
 //! ```
+//! [`STATE_DIR_ENV`] names another directory: a session of its own beside all others.
 //! The labels on the containers are the record of what exists; this directory only says who is alive and where.
 
 use std::fs::{DirBuilder, File};
@@ -18,6 +19,10 @@ use sha2::{Digest, Sha256};
 use super::keeper::KeeperRecord;
 use super::owner::Owner;
 use crate::engine::Wishes;
+
+/// Names the state directory, an absolute path: a session with its own keeper and, where no other engine is chosen, its
+/// own `podman system service`.
+pub const STATE_DIR_ENV: &str = "ARCHIPELAGO_LAB_STATE_DIR";
 
 /// The state directory could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,9 @@ pub enum StateDirError {
     },
 }
 
+/// The folder that holds the directories of all engines.
+const FAMILY: &str = "archipelago-lab";
+
 /// The directory.
 #[derive(Debug, Clone)]
 pub struct StateDir {
@@ -68,6 +76,11 @@ impl StateDir {
                 return Ok(dir);
             }
         }
+        if let Some(path) = std::env::var_os(STATE_DIR_ENV).filter(|path| !path.is_empty()) {
+            let dir = Self::at(path.into());
+            dir.make()?;
+            return Ok(dir);
+        }
         let base = if wishes.root {
             PathBuf::from("/run")
         } else {
@@ -86,7 +99,7 @@ impl StateDir {
             }
             None => "default".to_owned(),
         };
-        let dir = Self::at(base.join("archipelago-lab").join(name));
+        let dir = Self::at(base.join(FAMILY).join(name));
         dir.make()?;
         Ok(dir)
     }
@@ -231,6 +244,14 @@ impl StateDir {
     /// Removes the directory and all in it. To be done under the lock, by the keeper, as its last act.
     pub fn remove(&self) -> Result<(), StateDirError> {
         absent_is_fine(std::fs::remove_dir_all(&self.path)).map_err(self.failed("remove", ""))?;
+        if self
+            .path
+            .parent()
+            .is_none_or(|parent| !parent.ends_with(FAMILY))
+        {
+            // Somebody else's folder, chosen by STATE_DIR_ENV.
+            return Ok(());
+        }
         // The parent is shared with the directories of other engines: it goes with the last one.
         if let Some(parent) = self.path.parent() {
             match std::fs::remove_dir(parent) {
