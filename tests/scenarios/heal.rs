@@ -8,7 +8,7 @@ use crate::stage::{Stage, expect};
 use crate::target::Fault;
 
 scenarios![
-    oom_killed_container_is_shown_and_healed look_every 3600,
+    oom_killed_container_is_shown_and_healed look_every 3600 needs [MemoryLimit],
     created_container_is_seen_and_started look_every 3600,
     exited_container_is_restarted_and_counted,
 ];

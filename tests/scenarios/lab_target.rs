@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use archipelago_lab::host::{CgroupFacts, Files};
 use archipelago_lab::{Lab, lab::LabError};
 use async_trait::async_trait;
 use axum::body::Bytes;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Fault, Output, Target};
+use crate::target::{Fault, Need, Output, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
@@ -35,6 +36,23 @@ pub(crate) fn unfit() -> Option<String> {
     };
     (!sockets.iter().any(there))
         .then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
+}
+
+/// Why labs on this host cannot give what a scenario needs. Reads facts of the host, touches no engine.
+pub(crate) fn cannot(need: Need) -> Option<String> {
+    match need {
+        // A lab is killed and started again: that works wherever labs do.
+        Need::PowerLoss => None,
+        Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
+            Ok(facts) if facts.memory_controller => None,
+            Ok(_) => Some(
+                "containers' memory cannot be limited here: `cargo lab doctor` says how to mend it"
+                    .to_owned(),
+            ),
+            // Not known is not "no": the trial will tell.
+            Err(_) => None,
+        },
+    }
 }
 
 /// Runs a scenario in a fresh lab; on failure keeps all that can be learned of it.

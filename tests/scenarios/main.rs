@@ -41,23 +41,24 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
 fn main() -> ExitCode {
     archipelago_lab::init();
     let arguments = Arguments::from_args();
-    let unfit = lab_target::unfit();
-    if let (true, Some(reason)) = (arguments.list, &unfit) {
-        eprintln!("the lab's scenarios are ignored: {reason}");
-    }
     let mut trials = Vec::new();
+    let mut labs = Vec::new();
     for scenario in all() {
+        // The mock gives all that scenarios can need.
         trials.push(Trial::test(format!("mock::{}", scenario.name()), || {
             mock_target::run(scenario).map_err(Failed::from)
         }));
-        trials.push(
-            Trial::test(format!("lab::{}", scenario.name()), || {
-                lab_target::run(scenario).map_err(Failed::from)
-            })
-            .with_ignored_flag(unfit.is_some()),
-        );
+        let name = format!("lab::{}", scenario.name());
+        let ignored = lab_target::unfit()
+            .or_else(|| scenario.needs.iter().copied().find_map(lab_target::cannot));
+        match &ignored {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => labs.push(name.clone()),
+        }
+        let run = || lab_target::run(scenario).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
-    if !arguments.list && wants_lab(&arguments) && unfit.is_none() {
+    if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
         // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
         if let Err(error) = archipelago_lab::enter() {
             eprintln!("no lab: {}", archipelago_lab::chain(&error));
@@ -67,18 +68,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Whether any trial that will run needs an engine: libtest-mimic's own rules for names.
-fn wants_lab(arguments: &Arguments) -> bool {
-    all()
-        .map(|scenario| format!("lab::{}", scenario.name()))
-        .any(|name| {
-            let fits = |wanted: &String| {
-                if arguments.exact {
-                    name == *wanted
-                } else {
-                    name.contains(wanted.as_str())
-                }
-            };
-            arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
-        })
+/// Whether a trial will run: libtest-mimic's own rules for names.
+fn is_wanted(name: &str, arguments: &Arguments) -> bool {
+    let fits = |wanted: &String| {
+        if arguments.exact {
+            name == *wanted
+        } else {
+            name.contains(wanted.as_str())
+        }
+    };
+    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
 }

@@ -8,7 +8,7 @@ use crate::fixture::serve;
 use crate::registry::{Outcome, scenarios};
 use crate::stage::{Stage, expect};
 
-scenarios![after_power_loss_all_that_ran_runs_again_in_order];
+scenarios![after_power_loss_all_that_ran_runs_again_in_order needs [PowerLoss]];
 
 async fn after_power_loss_all_that_ran_runs_again_in_order(stage: &mut Stage) -> Outcome {
     // The tiers alone would give another order than the edges: api (tier 2) needs core (tier 1) needs db (tier 0), and

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use crate::stage::Stage;
+use crate::target::Need;
 
 /// What a scenario ends with.
 pub(crate) type Outcome = Result<(), String>;
@@ -15,6 +16,8 @@ pub(crate) struct Scenario {
     pub(crate) function: &'static str,
     /// Seconds between two looks of the health monitor.
     pub(crate) look_every: u64,
+    /// What a target must be able to give; where it cannot, the trial is ignored.
+    pub(crate) needs: &'static [Need],
     /// Starts it.
     pub(crate) run: for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
 }
@@ -27,22 +30,21 @@ impl Scenario {
     }
 }
 
-/// Lists the scenarios of a module: `scenarios![a, b; look_every 3600: c]`. One that is left out is dead code.
+/// Lists the scenarios of a module: `scenarios![one, two look_every 3600 needs [MemoryLimit]]`. One that is left out is dead
+/// code, and does not build.
 macro_rules! scenarios {
-    (@one $every:expr, $function:ident) => {
-        $crate::registry::Scenario {
-            module: module_path!(),
-            function: stringify!($function),
-            look_every: $every,
-            run: |stage| Box::pin($function(stage)),
-        }
-    };
-    ($($function:ident $(look_every $every:literal)?),* $(,)?) => {
-        pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
-            $(scenarios!(@one scenarios!(@every $($every)?), $function)),*
-        ];
-    };
     (@every) => { 1 };
     (@every $every:literal) => { $every };
+    ($($function:ident $(look_every $every:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
+        pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
+            $($crate::registry::Scenario {
+                module: module_path!(),
+                function: stringify!($function),
+                look_every: $crate::registry::scenarios!(@every $($every)?),
+                needs: &[$($($crate::target::Need::$need),*)?],
+                run: |stage| Box::pin($function(stage)),
+            }),*
+        ];
+    };
 }
 pub(crate) use scenarios;

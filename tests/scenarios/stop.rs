@@ -20,6 +20,7 @@ async fn user_stopped_package_is_left_alone_also_after_a_daemon_restart(
     expect(stopped["Running"] == false, || {
         format!("after the stop podman says {stopped:#}")
     })?;
+    let busy_before = stage.state_of("busy").await?;
     for step in ["before", "after"] {
         if step == "after" {
             stage.restart_daemon().await?;
@@ -38,6 +39,10 @@ async fn user_stopped_package_is_left_alone_also_after_a_daemon_restart(
         let busy = stage.package("busy").await?;
         expect(busy["state"] == "running", || {
             format!("{step} the restart the other one is {busy:#}")
+        })?;
+        let busy = stage.state_of("busy").await?;
+        expect(busy["StartedAt"] == busy_before["StartedAt"], || {
+            format!("{step} the restart the other one was started anew: {busy:#}")
         })?;
     }
     // And it is no dead end.

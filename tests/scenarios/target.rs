@@ -13,6 +13,15 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
+/// What a scenario needs of a target beyond podman and archipelago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Containers' memory can be limited, and the kernel kills who exceeds it.
+    MemoryLimit,
+    /// The power can be cut.
+    PowerLoss,
+}
+
 /// Something that happens to a node by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault<'a> {

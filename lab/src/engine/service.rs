@@ -149,18 +149,48 @@ pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
         "unshare",
         "--mount",
         "--propagation",
-        "private",
+        "unchanged",
         "--",
         "sh",
         "-ec",
     ]
     .map(String::from)
     .into();
-    line.push(r#"umount "$1"; shift; exec "$@""#.into());
+    // Private first, where the host's mounts are shared: the host keeps its own.
+    line.push(r#"mount --make-rprivate "${1%/*}"; umount "$1"; shift; exec "$@""#.into());
     line.push("sh".into());
     line.push(unified.display().to_string());
     line.extend(podman);
     line
+}
+
+/// Where podman mounts the network namespaces of containers.
+const NETNS: &str = "/run/netns";
+
+/// Makes the folder of network namespaces a shared mount, as `ip netns add` and podman itself do. What one service mounts
+/// there is then seen in every mount namespace: without it two services (two sessions, or a new one beside the containers
+/// of a dead one) would find each other's containers without network, and podman 4.3 then lists nothing at all.
+fn share_network_namespaces() -> std::io::Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+    if is_shared(&mounts, NETNS) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(NETNS)?;
+    rustix::mount::mount_bind(NETNS, NETNS)?;
+    rustix::mount::mount_change(NETNS, rustix::mount::MountPropagationFlags::SHARED)?;
+    Ok(())
+}
+
+/// Whether `/proc/self/mountinfo` shows a shared mount at a path: fields 5 and, among the optional ones, 7 (proc(5)).
+fn is_shared(mountinfo: &str, path: &str) -> bool {
+    mountinfo.lines().any(|line| {
+        let mut fields = line.split(' ');
+        fields.nth(4) == Some(path)
+            && fields
+                .skip(1)
+                .take_while(|field| *field != "-")
+                .any(|field| field.starts_with("shared:"))
+    })
 }
 
 /// The containers.conf of the service, or nothing where the system's own will do.
@@ -241,6 +271,9 @@ impl Service {
         }
         let log = std::fs::File::create(&log_path).map_err(unwritable(&log_path))?;
         let log_too = log.try_clone().map_err(unwritable(&log_path))?;
+        if needs.unified_mount.is_some() {
+            share_network_namespaces().map_err(unwritable(Path::new(NETNS)))?;
+        }
         let line = command_line(needs, &socket);
         let mut command = Command::new(&line[0]);
         command
@@ -392,7 +425,7 @@ mod tests {
         let line = command_line(&needs, Path::new("/run/l/p.sock"));
         assert_eq!(
             &line[..5],
-            ["unshare", "--mount", "--propagation", "private", "--"]
+            ["unshare", "--mount", "--propagation", "unchanged", "--"]
         );
         let unified = line
             .iter()
@@ -404,5 +437,14 @@ mod tests {
             conf.contains(r#""nofile=20000:20000", "nproc=32768:32768""#),
             "{conf}"
         );
+    }
+
+    #[test]
+    fn a_shared_mount_is_told_from_a_private_one_and_from_another() {
+        let mounts = "30 23 0:26 / /run/netns rw,nosuid shared:12 - tmpfs tmpfs rw\n\
+                      31 23 0:27 / /run/private rw - tmpfs shared:no rw\n";
+        assert!(is_shared(mounts, "/run/netns"));
+        assert!(!is_shared(mounts, "/run/private"));
+        assert!(!is_shared(mounts, "/run"));
     }
 }
