@@ -2,6 +2,9 @@
 # What scripts/lab and scripts/test share: messages, set-up of a fresh machine, running the lab profile.
 # To be sourced, from a script that has set -euo pipefail.
 
+# `set -e` is to hold in $(…) as well.
+shopt -s inherit_errexit
+
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # iptables and nft live in sbin, which Debian gives to root alone.
