@@ -44,6 +44,7 @@ impl Packages {
             Some(Phase::Uninstalling { keep_data }) => self.remove_all(id, keep_data).await?,
         }
         self.check_dependencies(&manifest).await?;
+        self.check_secrets(&manifest).await?;
         self.put_record(PackageRecord {
             manifest: manifest.clone(),
             phase: Phase::Installing,
