@@ -16,6 +16,9 @@ pub const DEFAULT_PATH: &str = "/etc/archipelago/archipelago.toml";
 /// Variables with the prefix that are not keys of the configuration: they belong to the command line.
 const COMMAND_LINE_VARIABLES: [&str; 2] = ["ARCHIPELAGO_CONFIG", "ARCHIPELAGO_TOKEN"];
 
+/// Prefixes of variables that belong to the project's tools: a developer has them set while calling `archipelago rpc`.
+const TOOL_PREFIXES: [&str; 3] = ["ARCHIPELAGO_LAB_", "ARCHIPELAGO_NODE", "ARCHIPELAGO_TEST_"];
+
 /// All settings of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -247,9 +250,7 @@ pub fn parse(
     }
     let mut variables: Vec<_> = environment
         .into_iter()
-        .filter(|(name, _)| {
-            name.starts_with("ARCHIPELAGO_") && !COMMAND_LINE_VARIABLES.contains(&name.as_str())
-        })
+        .filter(|(name, _)| is_setting(name))
         .collect();
     variables.sort();
     for (variable, text) in variables {
@@ -273,6 +274,14 @@ pub fn parse(
     } else {
         Err(ConfigError::Problems { problems })
     }
+}
+
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with("ARCHIPELAGO_")
+        && !COMMAND_LINE_VARIABLES.contains(&variable)
+        && !TOOL_PREFIXES
+            .iter()
+            .any(|prefix| variable.starts_with(prefix))
 }
 
 /// Reads the configuration of this machine. Without `file`, [`DEFAULT_PATH`], which may be absent.
@@ -380,6 +389,24 @@ mod tests {
         assert_eq!(config.listen.port(), 1);
         assert!(!config.require_token);
         assert_eq!(config.health.max_restart_attempts, 10);
+    }
+
+    #[test]
+    fn variables_of_the_tools_are_not_settings_and_others_are_errors() {
+        let tools = [
+            ("ARCHIPELAGO_LAB_BASE", "x"),
+            ("ARCHIPELAGO_NODE", "x"),
+            ("ARCHIPELAGO_NODE_SSH", "x"),
+            ("ARCHIPELAGO_TEST_KEEP", "1"),
+        ];
+        assert_eq!(
+            parse(None, environment(&tools)).expect("good"),
+            Config::default()
+        );
+        for variable in ["ARCHIPELAGO_LABEL", "ARCHIPELAGO_TESTS", "ARCHIPELAGO_NO"] {
+            let error = parse(None, environment(&[(variable, "x")])).expect_err(variable);
+            assert!(error.to_string().contains("did you mean `ARCHIPELAGO_"));
+        }
     }
 
     #[test]

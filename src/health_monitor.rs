@@ -287,13 +287,13 @@ fn awaited(
     })
 }
 
-/// Whether dependents of a container may start: it runs, and is healthy where it has a check; or it was to run
-/// once, and did.
+/// Whether dependents of a container may start: it runs, and is healthy where it has a check; where it is to run
+/// once, it did, and ended with 0.
 #[must_use]
 pub fn serves(manifest: &ContainerManifest, status: Option<&ContainerStatus>, dead: bool) -> bool {
     let Some(status) = status else { return false };
-    if done(manifest, status) {
-        return true;
+    if manifest.one_shot {
+        return done(manifest, status);
     }
     if status.state != ContainerState::Running || dead {
         return false;

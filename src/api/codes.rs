@@ -29,6 +29,8 @@ pub const DEPENDENCY_MISSING: i64 = -32016;
 pub const NAME_TAKEN: i64 = -32017;
 /// There is no such container.
 pub const NO_SUCH_CONTAINER: i64 = -32018;
+/// A secret file is missing and data made with it is there. `data`: `secret`, `file`, `volumes`.
+pub const SECRET_MISSING: i64 = -32019;
 /// The image could not be pulled. `data`: `image`, `attempts`.
 pub const PULL_FAILED: i64 = -32020;
 /// The image is not there after a pull that succeeded. `data`: `image`.

@@ -77,6 +77,7 @@ impl Monitor {
                 continue;
             }
             self.packages.save_snapshot(&statuses);
+            self.packages.count_look();
             return self.pause(&decisions);
         }
     }
@@ -192,6 +193,14 @@ impl Monitor {
 }
 
 impl Packages {
+    /// Counts a pass in which podman could be asked: `system.health` shows that the monitor is alive.
+    fn count_look(&self) {
+        let now = self.clock.now();
+        let mut book = self.book();
+        book.looks += 1;
+        book.last_look = Some(now);
+    }
+
     fn is_dead(&self, status: &ContainerStatus) -> bool {
         status.state == ContainerState::Running
             && status.pid != 0

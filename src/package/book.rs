@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{PackageRecord, Phase, UserStopped};
 use crate::catalog::ContainerManifest;
 use crate::crash_recovery::Snapshot;
@@ -39,7 +41,7 @@ impl Operation {
     }
 }
 
-/// All that is in memory. Every field but the last three has its file.
+/// All that is in memory. What the fields up to `snapshot` hold has its file.
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) records: BTreeMap<String, PackageRecord>,
@@ -49,6 +51,9 @@ pub(crate) struct Book {
     pub(crate) operations: BTreeMap<String, Operation>,
     pub(crate) podman_error: Option<String>,
     pub(crate) recovering: bool,
+    /// Completed passes of the health monitor, and the end of the last one.
+    pub(crate) looks: u64,
+    pub(crate) last_look: Option<DateTime<Utc>>,
 }
 
 impl Book {

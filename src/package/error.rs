@@ -1,5 +1,7 @@
 //! How an operation on a package fails.
 
+use std::path::PathBuf;
+
 use crate::catalog::CatalogError;
 use crate::container::podman::PodmanError;
 use crate::store::StoreError;
@@ -62,6 +64,22 @@ pub enum PackageError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// A secret file is missing, and data that was made with it is there. A new secret would not open it: databases take
+    /// the password only when their data folder is empty.
+    #[error(
+        "the secret file `{}` is missing, and the data it was made for is in {}; put the file back, or remove the data with `podman volume rm {}`",
+        file.display(), quoted(volumes), volumes.join(" ")
+    )]
+    SecretMissing {
+        /// The package.
+        package: String,
+        /// The secret's name.
+        secret: String,
+        /// Where its file is looked for.
+        file: PathBuf,
+        /// The package's volumes that are there.
+        volumes: Vec<String>,
     },
     /// No attempt to pull the image succeeded.
     #[error(

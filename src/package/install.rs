@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::record::{PackageRecord, Phase};
+use super::watch::Watch;
 use super::{Operation, PackageError, Packages, in_order};
 use crate::catalog::{Catalog, Manifest};
 use crate::health_monitor::serves;
@@ -43,6 +44,7 @@ impl Packages {
             Some(Phase::Uninstalling { keep_data }) => self.remove_all(id, keep_data).await?,
         }
         self.check_dependencies(&manifest).await?;
+        self.check_secrets(&manifest).await?;
         self.put_record(PackageRecord {
             manifest: manifest.clone(),
             phase: Phase::Installing,
@@ -94,9 +96,12 @@ impl Packages {
                 tracker.forget(&container.name);
             }
         });
-        for container in &containers {
-            self.start_and_watch(id, container).await?;
+        let mut watch = Watch::new(self, id);
+        for container in containers {
+            watch.until_dependencies_serve(container).await?;
+            watch.start(container).await?;
         }
+        watch.until_good().await?;
         self.set_stopped(id, false)?;
         let now = self.clock.now();
         self.change_record(id, |record| {

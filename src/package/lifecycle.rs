@@ -1,5 +1,6 @@
 //! Start, stop and restart at the user's wish. The intent is kept first: what follows may be cut short.
 
+use super::watch::Watch;
 use super::{Operation, PackageError, PackageRecord, Packages, Phase, in_order};
 use crate::container::status::ContainerState;
 
@@ -99,19 +100,23 @@ impl Packages {
     async fn start_all(&self, record: &PackageRecord) -> Result<(), PackageError> {
         let id = record.manifest.id.as_str();
         self.check_dependencies(&record.manifest).await?;
+        let mut watch = Watch::new(self, id);
         for container in in_order(&record.manifest.containers) {
+            watch.until_dependencies_serve(container).await?;
             let status = self.podman.inspect(&container.name).await;
             match status.map_err(PackageError::podman(id))? {
-                Some(status) if status.state == ContainerState::Running => {}
-                Some(_) => self.start_and_watch(id, container).await?,
+                Some(status) if status.state == ContainerState::Running => {
+                    watch.adopt(container, &status);
+                }
+                Some(_) => watch.start(container).await?,
                 None => {
                     self.provide_network(id).await?;
                     self.create(id, container).await?;
-                    self.start_and_watch(id, container).await?;
+                    watch.start(container).await?;
                 }
             }
         }
-        Ok(())
+        watch.until_good().await
     }
 
     /// Stops every container, also after one that would not stop; the first failure is returned.

@@ -1,5 +1,6 @@
 //! Secrets: `secrets/NAME` (mode 0600) is the truth, the podman secret NAME a copy made at install.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rand::TryRng;
@@ -7,6 +8,7 @@ use rand::rngs::SysRng;
 
 use super::record::Made;
 use super::{PackageError, Packages, package_filter};
+use crate::catalog::Manifest;
 use crate::package::spec::package_labels;
 use crate::store::{StoreError, write_private};
 
@@ -40,6 +42,35 @@ pub(crate) fn generate() -> std::io::Result<String> {
 }
 
 impl Packages {
+    /// Refuses to make a secret anew while the package's volumes hold data of an earlier install.
+    ///
+    /// A volume of that name without the package's label is not of an earlier install.
+    pub(crate) async fn check_secrets(&self, manifest: &Manifest) -> Result<(), PackageError> {
+        let id = manifest.id.as_str();
+        let mut secrets = manifest.containers.iter().flat_map(|c| &c.secrets);
+        let Some(missing) = secrets.find(|secret| !self.secret_file(&secret.name).exists()) else {
+            return Ok(());
+        };
+        let there = self.podman.volumes(&package_filter(id)).await;
+        let mut volumes = there.map_err(PackageError::podman(id))?;
+        let used: BTreeSet<&str> = manifest
+            .containers
+            .iter()
+            .flat_map(|container| &container.volumes)
+            .map(|volume| volume.name.as_str())
+            .collect();
+        volumes.retain(|name| used.contains(name.as_str()));
+        if volumes.is_empty() {
+            return Ok(());
+        }
+        Err(PackageError::SecretMissing {
+            package: id.to_owned(),
+            secret: missing.name.clone(),
+            file: self.secret_file(&missing.name),
+            volumes,
+        })
+    }
+
     pub(crate) fn secret_file(&self, name: &str) -> PathBuf {
         self.secrets.path(name)
     }

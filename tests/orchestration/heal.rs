@@ -1,5 +1,6 @@
 //! What the monitor does about containers that do not run as they should.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -266,12 +267,39 @@ async fn a_one_shot_container_that_ended_with_0_is_done_and_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_says_when_podman_fails() {
+async fn health_says_when_podman_fails_and_how_often_the_monitor_has_looked() {
     let node = Node::new().await;
+    let health = async || {
+        let answer = node.rpc("system.health", json!({})).await;
+        answer.expect("answers also without podman")
+    };
+    node.look_and_wait(SECOND).await;
+    let before = health().await;
+    assert_eq!(before["status"], "ok", "{before}");
+    let looks = before["looks"].as_u64().expect("a number");
+    assert!(looks > 0);
+    node.look_and_wait(SECOND).await;
+    let after = health().await;
+    assert_eq!(after["looks"], looks + 1);
+    let time = |health: &Value| {
+        let text = health["last_look"].as_str().expect("a time");
+        chrono::DateTime::parse_from_rfc3339(text).expect("RFC 3339")
+    };
+    assert_eq!(time(&after) - time(&before), chrono::TimeDelta::seconds(1));
+    // Without podman it goes on trying, and no try counts.
+    node.is_cut.store(true, Ordering::Relaxed);
+    node.look_and_wait(SECOND * 300).await;
+    let cut = health().await;
     assert_eq!(
-        node.rpc("system.health", json!({})).await.expect("health")["status"],
-        "ok"
+        (&cut["status"], &cut["looks"]),
+        (&json!("podman failed"), &after["looks"]),
+        "{cut}"
     );
+    node.is_cut.store(false, Ordering::Relaxed);
+    tokio::time::sleep(SECOND * 15).await;
+    let again = health().await;
+    assert_eq!(again["status"], "ok");
+    assert!(again["looks"].as_u64() > after["looks"].as_u64(), "{again}");
     assert_eq!(
         node.rpc("system.version", json!({}))
             .await

@@ -190,6 +190,53 @@ async fn an_image_that_is_missing_after_its_pull_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_secret_is_not_made_anew_while_data_needs_it() {
+    let node = Node::new().await;
+    let db = "secrets = [{ name = \"shop-password\", env = \"P\" }]\nvolumes = [{ name = \"shop-data\", path = \"/d\" }]";
+    node.app("shop", "serve 1", db);
+    node.install("shop").await;
+    let keep = json!({ "id": "shop", "keepData": true });
+    node.rpc("package.uninstall", keep)
+        .await
+        .expect("uninstalled");
+    let file = node.state_file("secrets/shop-password");
+    let secret = std::fs::read(&file).expect("kept");
+    std::fs::remove_file(&file).expect("lost");
+    let error = node
+        .rpc("package.install", json!({ "id": "shop" }))
+        .await
+        .expect_err("must refuse");
+    assert_eq!(error["code"], -32019, "{error}");
+    assert_eq!(
+        (&error["data"]["secret"], &error["data"]["volumes"]),
+        (&json!("shop-password"), &json!(["shop-data"])),
+        "{error}"
+    );
+    let text = error["message"].as_str().expect("a text");
+    for word in [
+        file.to_str().expect("text"),
+        "put the file back",
+        "podman volume rm shop-data",
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(!file.exists());
+    assert_eq!(node.package("shop").await, None, "nothing was begun");
+    // Both ways out that it names: the file is back, or the data is gone.
+    std::fs::write(&file, &secret).expect("put back");
+    node.install("shop").await;
+    assert_eq!(std::fs::read(&file).expect("kept"), secret);
+    let keep = json!({ "id": "shop", "keepData": true });
+    node.rpc("package.uninstall", keep)
+        .await
+        .expect("uninstalled");
+    std::fs::remove_file(&file).expect("lost again");
+    node.podman(&["volume", "rm", "shop-data"]).await;
+    node.install("shop").await;
+    assert_ne!(std::fs::read(&file).expect("new"), secret);
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_half_way_it_is_undone_at_the_next_start() {
     let mut node = Node::new().await;
     node.manifest(

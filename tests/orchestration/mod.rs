@@ -8,3 +8,4 @@ mod recover;
 mod rpc;
 mod stop;
 mod uninstall;
+mod watch;

@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archipelago::clock::VirtualClock;
 use archipelago::config::Config;
 use archipelago::container::mock_podman::MockPodman;
 use archipelago::container::podman::PodmanVersion;
+use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError};
 use archipelago::container::status::ContainerState;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
@@ -19,7 +22,28 @@ use tower::ServiceExt;
 /// The fixture image.
 pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
 
+/// podman, as long as it can be reached.
+struct Line {
+    podman: MockPodman,
+    is_cut: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl CommandExecutor for Line {
+    async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(ExecuteError::DidNotStart {
+                program: program.to_owned(),
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        }
+        self.podman.execute(program, args).await
+    }
+}
+
 pub(crate) struct Node {
+    /// While it is true the daemon cannot start podman.
+    pub(crate) is_cut: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
@@ -57,6 +81,7 @@ impl Node {
         let mut node = Self {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
+            is_cut: Arc::default(),
             host: MockHost::new(),
             config,
             daemon: None,
@@ -69,7 +94,10 @@ impl Node {
     pub(crate) fn try_daemon(&self) -> Result<Daemon, archipelago::daemon::StartError> {
         Daemon::start(
             self.config.clone(),
-            Arc::new(self.podman.clone()),
+            Arc::new(Line {
+                podman: self.podman.clone(),
+                is_cut: Arc::clone(&self.is_cut),
+            }),
             self.clock.clone(),
             Arc::new(self.host.clone()),
         )
@@ -209,7 +237,6 @@ impl Node {
 
     /// Runs a podman command, past the daemon.
     pub(crate) async fn podman(&self, args: &[&str]) -> String {
-        use archipelago::container::runtime::CommandExecutor;
         let output = self
             .podman
             .execute("podman", args)

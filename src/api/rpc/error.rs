@@ -79,6 +79,15 @@ fn detail(error: &PackageError) -> (i64, Value) {
             codes::NAME_TAKEN,
             json!({ "kind": "name taken", "package": package, "what": what, "name": name }),
         ),
+        PackageError::SecretMissing {
+            package,
+            secret,
+            file,
+            volumes,
+        } => (
+            codes::SECRET_MISSING,
+            json!({ "kind": "secret missing", "package": package, "secret": secret, "file": file, "volumes": volumes }),
+        ),
         PackageError::PullFailed {
             image,
             attempts,

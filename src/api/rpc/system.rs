@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Context, RpcError};
 
 /// How the daemon itself is. Asks nobody: it answers also while podman hangs.
+///
+/// `looks` counts the passes of the health monitor since the daemon started in which podman could be asked, `last_look` is
+/// the end of the last one (RFC 3339) or `null`.
 pub(super) fn health(context: &Context) -> Value {
     let book = context.packages.book();
     let status = if book.recovering {
@@ -19,6 +22,8 @@ pub(super) fn health(context: &Context) -> Value {
         "recovering": book.recovering,
         "podman_error": book.podman_error,
         "operations": book.busy(),
+        "looks": book.looks,
+        "last_look": book.last_look,
     })
 }
 
