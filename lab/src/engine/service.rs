@@ -29,9 +29,6 @@ pub struct Needs {
     pub systemd: bool,
     /// Hard limits (open files, processes) where they cannot be raised: without CAP_SYS_RESOURCE.
     pub limits: Option<(u64, u64)>,
-    /// A process whose mount namespace is to be joined and not made: it holds what an engine that is dead had mounted for
-    /// containers that still run. From elsewhere podman removes them, and leaves their network behind.
-    pub join: Option<u32>,
 }
 
 impl Needs {
@@ -58,7 +55,6 @@ impl Needs {
                     at_most(limits.processes, PROCESSES),
                 )
             }),
-            join: None,
         })
     }
 }
@@ -125,6 +121,10 @@ pub fn on_path(program: &str) -> bool {
     })
 }
 
+/// Runs the rest of its arguments without the mount that the first one names. Private first, where the host's mounts are
+/// shared: the host keeps its own.
+const WITHOUT_UNIFIED: &str = r#"mount --make-rprivate "${1%/*}"; umount "$1"; shift; exec "$@""#;
+
 /// The whole command line of the service.
 pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     let mut podman = vec!["podman".to_owned()];
@@ -133,14 +133,6 @@ pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     }
     podman.extend(["system", "service", "--time", "0"].map(String::from));
     podman.push(format!("unix://{}", socket.display()));
-    if let Some(pid) = needs.join {
-        let target = pid.to_string();
-        let mut line: Vec<String> = ["nsenter", "--mount", "--target", &target, "--"]
-            .map(String::from)
-            .into();
-        line.extend(podman);
-        return line;
-    }
     let Some(unified) = &needs.unified_mount else {
         return podman;
     };
@@ -148,17 +140,17 @@ pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     let mut line: Vec<String> = [
         "unshare",
         "--mount",
+        // What is mounted below a shared mount, such as network namespaces, is seen by all.
         "--propagation",
         "unchanged",
         "--",
         "sh",
         "-ec",
+        WITHOUT_UNIFIED,
+        "sh",
     ]
     .map(String::from)
     .into();
-    // Private first, where the host's mounts are shared: the host keeps its own.
-    line.push(r#"mount --make-rprivate "${1%/*}"; umount "$1"; shift; exec "$@""#.into());
-    line.push("sh".into());
     line.push(unified.display().to_string());
     line.extend(podman);
     line
@@ -420,18 +412,18 @@ mod tests {
             unified_mount: Some("/sys/fs/cgroup/uni fied".into()),
             systemd: false,
             limits: Some((20000, 32768)),
-            join: None,
         };
         let line = command_line(&needs, Path::new("/run/l/p.sock"));
         assert_eq!(
             &line[..5],
             ["unshare", "--mount", "--propagation", "unchanged", "--"]
         );
-        let unified = line
-            .iter()
-            .position(|word| word == "/sys/fs/cgroup/uni fied");
-        assert_eq!(unified, Some(9), "{line:?}");
-        assert_eq!(line[10], "podman");
+        // An argument of its own, whatever it holds.
+        assert_eq!(
+            &line[8..11],
+            ["sh", "/sys/fs/cgroup/uni fied", "podman"],
+            "{line:?}"
+        );
         let conf = containers_conf(&needs).unwrap();
         assert!(
             conf.contains(r#""nofile=20000:20000", "nproc=32768:32768""#),

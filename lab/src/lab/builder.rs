@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::models::PortBinding;
-use testcontainers::core::{CgroupnsMode, IntoContainerPort, Mount, WaitFor};
+use testcontainers::core::{CgroupnsMode, IntoContainerPort, Mount};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
-use super::ready::READY_LINE;
 use super::{Lab, LabError, refused};
 use crate::engine::{self, Endpoint, Wishes};
 use crate::image::{self, Base};
@@ -122,44 +121,31 @@ impl LabBuilder {
         let guard = match started {
             Ok(guard) => guard,
             Err(source) => {
-                let last_seen = unfinished.last_seen().await;
                 unfinished.remove().await;
-                return Err(match last_seen {
-                    Some(last_seen) if last_seen.contains(super::ready::UNPRIVILEGED) => {
-                        LabError::Unprivileged {
-                            missing: super::ready::missing_privilege(&last_seen),
-                            lab: id,
-                        }
-                    }
-                    Some(last_seen) => LabError::NotReady {
-                        lab: id,
-                        awaited: format!("the line `{READY_LINE}` in its log"),
-                        deadline,
-                        last_seen,
-                    },
-                    None => LabError::Start {
-                        lab: id,
-                        source: source.into(),
-                    },
+                return Err(LabError::Start {
+                    lab: id,
+                    source: source.into(),
                 });
             }
         };
-        unfinished.id = None;
-        let container = guard.id().to_owned();
-        let guard = if self.kept {
-            // Nobody removes it when this process ends: the guard must not run.
-            std::mem::forget(guard);
-            None
-        } else {
-            Some(guard)
-        };
-        Ok(Lab {
-            container,
+        let mut lab = Lab {
+            container: guard.id().to_owned(),
             id,
             docker,
-            guard,
+            guard: Some(guard),
             deadline,
-        })
+        };
+        if let Err(error) = lab.until_ready(1).await {
+            unfinished.remove().await;
+            std::mem::forget(lab.guard.take());
+            return Err(error);
+        }
+        unfinished.id = None;
+        if self.kept {
+            // Nobody removes it when this process ends: the guard must not run.
+            std::mem::forget(lab.guard.take());
+        }
+        Ok(lab)
     }
 
     fn request(
@@ -174,8 +160,8 @@ impl LabBuilder {
         } else {
             session.owner.to_string()
         };
-        let mut image =
-            GenericImage::new(name, tag).with_wait_for(WaitFor::message_on_stdout(READY_LINE));
+        // No wait: testcontainers removes a container that did not become ready before anybody could ask it why.
+        let mut image = GenericImage::new(name, tag);
         for port in &self.ports {
             image = image.with_exposed_port(port.tcp());
         }
@@ -286,12 +272,6 @@ impl Unfinished {
                 Vec::new()
             }
         }
-    }
-
-    /// What a lab that runs and is not ready is doing.
-    async fn last_seen(&self) -> Option<String> {
-        let container = self.containers().await.into_iter().next()?;
-        super::ready::last_seen(&self.docker, &container).await
     }
 
     async fn remove(&mut self) {

@@ -65,7 +65,7 @@ pub enum LabError {
         source: Box<testcontainers::TestcontainersError>,
     },
     /// It started, and what was waited for did not come.
-    #[error("lab `{lab}` {awaited} did not come within {} s; last seen:\n{last_seen}", .deadline.as_secs_f32())]
+    #[error("lab `{lab}` is not ready: {awaited} did not come within {} s; last seen:\n{last_seen}", .deadline.as_secs_f32())]
     NotReady {
         /// Its id.
         lab: String,

@@ -11,13 +11,13 @@ use super::{Lab, LabError};
 use crate::engine::service::tail;
 
 /// What `lab-ready.service` writes into the lab's log at each boot.
-pub(super) const READY_LINE: &str = "lab: ready";
+const READY_LINE: &str = "lab: ready";
 
 /// What `init` writes before it gives up.
-pub(super) const UNPRIVILEGED: &str = "lab: no privileges: ";
+const UNPRIVILEGED: &str = "lab: no privileges: ";
 
 /// What `init` found missing.
-pub(super) fn missing_privilege(log: &str) -> String {
+fn missing_privilege(log: &str) -> String {
     log.lines()
         .find_map(|line| Some(line.split_once(UNPRIVILEGED)?.1))
         .unwrap_or_default()
@@ -31,14 +31,23 @@ impl Lab {
     pub(super) async fn until_ready(&self, boots: usize) -> Result<(), LabError> {
         match tokio::time::timeout(self.deadline, self.ready_lines(boots, true)).await {
             Ok(seen) if seen >= boots => Ok(()),
-            Ok(_) | Err(_) => Err(LabError::NotReady {
-                lab: self.id.clone(),
-                awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
-                deadline: self.deadline,
-                last_seen: last_seen(&self.docker, &self.container)
+            Ok(_) | Err(_) => {
+                let last_seen = last_seen(&self.docker, &self.container)
                     .await
-                    .unwrap_or_else(|| "the lab is gone".into()),
-            }),
+                    .unwrap_or_else(|| "the lab is gone".into());
+                if last_seen.contains(UNPRIVILEGED) {
+                    return Err(LabError::Unprivileged {
+                        lab: self.id.clone(),
+                        missing: missing_privilege(&last_seen),
+                    });
+                }
+                Err(LabError::NotReady {
+                    lab: self.id.clone(),
+                    awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
+                    deadline: self.deadline,
+                    last_seen,
+                })
+            }
         }
     }
 

@@ -45,8 +45,6 @@ pub struct ServiceRecord {
     /// Its process.
     #[serde(with = "as_text")]
     pub process: Owner,
-    /// Its mount namespace, as `/proc/PID/ns/mnt` names it. What it mounted for its labs is seen there only.
-    pub mount_namespace: String,
 }
 
 /// The one line a keeper prints to whoever started it.
@@ -165,9 +163,8 @@ impl Keeper {
                 let service = match service {
                     Some(service) => service,
                     None => {
-                        let mut needs =
+                        let needs =
                             Needs::of_this_host(&Files::host()).map_err(|error| explain(&error))?;
-                        needs.join = before.and_then(|before| somebody_in(&before.mount_namespace));
                         Service::start(&needs, dir.path())
                             .await
                             .map_err(|error| explain(&error))?
@@ -179,11 +176,9 @@ impl Keeper {
         let record = KeeperRecord {
             keeper: Owner::current().map_err(|error| explain(&error))?,
             endpoint: endpoint.clone(),
-            service: service
-                .as_ref()
-                .map(ServiceRecord::of)
-                .transpose()
-                .map_err(|error| format!("the mount namespace of podman: {error}"))?,
+            service: service.as_ref().map(|service| ServiceRecord {
+                process: service.process.clone(),
+            }),
         };
         dir.write_keeper(&record).map_err(|error| explain(&error))?;
         let docker = engine::connect(&endpoint).map_err(|error| explain(&error))?;
@@ -366,27 +361,6 @@ impl Keeper {
             eprintln!("keeper: {error}");
         }
     }
-}
-
-impl ServiceRecord {
-    fn of(service: &Service) -> std::io::Result<Self> {
-        let namespace = std::fs::read_link(format!("/proc/{}/ns/mnt", service.process.pid))?;
-        Ok(Self {
-            process: service.process.clone(),
-            mount_namespace: namespace.display().to_string(),
-        })
-    }
-}
-
-/// A process in a mount namespace: conmon of a lab, when the engine that made the namespace is dead.
-fn somebody_in(namespace: &str) -> Option<u32> {
-    let processes = std::fs::read_dir("/proc").ok()?;
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .find(|pid: &u32| {
-            std::fs::read_link(format!("/proc/{pid}/ns/mnt"))
-                .is_ok_and(|link| link == Path::new(namespace))
-        })
 }
 
 fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {

@@ -184,7 +184,6 @@ fn start_keeper(dir: &StateDir) -> Result<KeeperRecord, SessionError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
-        .process_group(0)
         .spawn()
         .map_err(SessionError::KeeperDidNotStart)?;
     let mut line = String::new();
