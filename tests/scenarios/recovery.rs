@@ -1,7 +1,5 @@
 //! Power loss.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::fixture::serve;
@@ -54,8 +52,7 @@ async fn after_power_loss_all_that_ran_runs_again_in_order(stage: &mut Stage) ->
     expect(started.is_sorted_by(|one, next| one.1 < next.1), || {
         format!("not in order: {started:?}")
     })?;
-    // Several looks of the monitor, which looks every second here.
-    stage.let_pass(Duration::from_secs(3)).await;
+    stage.have_looked(2).await?;
     let still = stage.state_of("quiet").await?;
     expect(
         still["Running"] == false && still["StartedAt"] == quiet["StartedAt"],

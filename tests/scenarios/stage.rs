@@ -136,10 +136,34 @@ impl Stage {
         self.target.state_files().await
     }
 
-    /// Lets some of the target's time go by, where the scenario is that nothing happens meanwhile.
-    pub(crate) async fn let_pass(&mut self, time: Duration) {
-        self.note(format!("let {} s go by", time.as_secs_f64()));
-        self.target.pause(time).await;
+    /// Makes the monitor look so many times, and waits until it has. What it has not done then it will not do.
+    pub(crate) async fn have_looked(&mut self, times: u64) -> Outcome {
+        for _ in 0..times {
+            let before = self.looks().await?;
+            self.target.look_now().await?;
+            let deadline = Instant::now() + DEADLINE;
+            while self.looks().await? == before {
+                expect(Instant::now() < deadline, || {
+                    format!(
+                        "the monitor did not look within {} s; it has looked {before} times",
+                        DEADLINE.as_secs()
+                    )
+                })?;
+                self.target.pause(LOOK).await;
+            }
+        }
+        self.note(format!("the monitor has looked {times} times"));
+        Ok(())
+    }
+
+    /// How often the monitor of this daemon has looked.
+    async fn looks(&self) -> Result<u64, String> {
+        match self.target.rpc("system.health", json!({})).await? {
+            Ok(health) => health["looks"]
+                .as_u64()
+                .ok_or_else(|| format!("system.health tells no `looks`: {health}")),
+            Err(error) => Err(format!("system.health was answered with {error}")),
+        }
     }
 
     /// One package as `package.list` shows it.

@@ -1,7 +1,5 @@
 //! Stop, and that it stays stopped.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::fixture::serve;
@@ -25,8 +23,7 @@ async fn user_stopped_package_is_left_alone_also_after_a_daemon_restart(
         if step == "after" {
             stage.restart_daemon().await?;
         }
-        // Several looks of the monitor, which looks every second here.
-        stage.let_pass(Duration::from_secs(3)).await;
+        stage.have_looked(2).await?;
         let quiet = stage.package("quiet").await?;
         expect(quiet["state"] == "stopped", || {
             format!("{step} the restart it is shown as {quiet:#}")
