@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod bench;
 pub mod doctor;
 pub mod engine;
 pub mod host;

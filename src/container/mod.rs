@@ -1,5 +1,7 @@
 //! All that knows podman.
 
+pub mod exit_reason;
+pub mod mock_podman;
 pub mod podman;
 pub mod runtime;
 pub mod status;

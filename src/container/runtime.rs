@@ -1,6 +1,12 @@
 //! The one seam to the machine: every program that archipelago starts, it starts through a [`CommandExecutor`].
 
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{ExitStatus, Stdio},
+};
+
 use async_trait::async_trait;
+use tokio::process::Command;
 
 /// What a program that ended has left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,4 +47,143 @@ pub enum ExecuteError {
 pub trait CommandExecutor: Send + Sync {
     /// Runs `program` with `args` to its end. A non-zero exit code is a value, not an error.
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError>;
+}
+
+/// Runs programs on this machine.
+///
+/// They inherit the environment (podman finds its storage and runtime folders by it) with `LC_ALL=C`, so that
+/// messages are in the language that [`Refusal`](super::podman::Refusal) reads; their standard input is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealExecutor;
+
+#[async_trait]
+impl CommandExecutor for RealExecutor {
+    async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        let child = Command::new(program)
+            .args(args)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| ExecuteError::DidNotStart {
+                program: program.to_owned(),
+                source,
+            })?;
+        let output = child
+            .wait_with_output()
+            .await
+            .map_err(|source| ExecuteError::LostOutput {
+                program: program.to_owned(),
+                source,
+            })?;
+        Ok(CommandOutput {
+            code: exit_code(output.status),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        })
+    }
+}
+
+/// As a shell has it: 128 + N for a program that signal N ended.
+fn exit_code(status: ExitStatus) -> i32 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        // A status of a program that has ended is one or the other.
+        (None, None) => -1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{BufRead as _, BufReader, Read as _},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn gives_code_and_both_outputs() {
+        let output = RealExecutor
+            .execute("sh", &["-c", "echo out; echo err >&2; cat; exit 7"])
+            .await
+            .expect("sh is on every machine");
+        assert_eq!(
+            output,
+            CommandOutput {
+                code: 7,
+                stdout: b"out\n".to_vec(),
+                stderr: b"err\n".to_vec(),
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn counts_a_signal_as_a_shell_does() {
+        let output = RealExecutor
+            .execute("sh", &["-c", "kill -9 $$"])
+            .await
+            .expect("sh is on every machine");
+        assert_eq!(output.code, 137);
+    }
+
+    #[tokio::test]
+    async fn speaks_the_language_that_is_parsed() {
+        let output = RealExecutor
+            .execute("sh", &["-c", "echo $LC_ALL"])
+            .await
+            .expect("sh is on every machine");
+        assert_eq!(output.stdout, b"C\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = RealExecutor
+            .execute("no-such-program", &[])
+            .await
+            .expect_err("it is not there");
+        assert_eq!(error.to_string(), "`no-such-program` did not start");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_ends_its_program() {
+        // The program holds the writing end of a fifo; reading it ends when the program is gone.
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fifo = folder.path().join("fifo");
+        let path = fifo.to_str().expect("a plain path").to_owned();
+        assert_eq!(
+            RealExecutor
+                .execute("mkfifo", &[&path])
+                .await
+                .expect("mkfifo is on every machine")
+                .code,
+            0
+        );
+        let holder = tokio::spawn({
+            let path = path.clone();
+            async move {
+                RealExecutor
+                    .execute(
+                        "sh",
+                        &["-c", "exec >\"$0\"; echo here; exec sleep 1000", &path],
+                    )
+                    .await
+            }
+        });
+        let (heard, hears) = tokio::sync::oneshot::channel();
+        let reader = tokio::task::spawn_blocking(move || {
+            let mut lines = BufReader::new(File::open(&fifo).expect("the fifo opens"));
+            let mut text = String::new();
+            lines.read_line(&mut text).expect("a line");
+            heard.send(()).expect("the test waits for it");
+            lines.read_to_string(&mut text).expect("the fifo's end");
+            text
+        });
+        hears.await.expect("the program runs");
+        holder.abort();
+        assert_eq!(reader.await.expect("no panic"), "here\n");
+    }
 }

@@ -1,8 +1,14 @@
 //! What podman says of one container, as a value. Parsing is pure: bytes in, [`ContainerStatus`] out.
 
-use std::collections::BTreeMap;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
+
+pub use parse::{merge, parse_inspect, parse_ps};
 
 /// The state word of podman's JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +33,45 @@ pub enum ContainerState {
     Unknown(String),
 }
 
+impl ContainerState {
+    /// Reads podman's word; one that is not known is kept.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            // `configured` is what podman's own code calls it, and old versions print it.
+            "created" | "configured" => Self::Created,
+            "initialized" => Self::Initialized,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "stopping" => Self::Stopping,
+            "stopped" => Self::Stopped,
+            "exited" => Self::Exited,
+            "removing" => Self::Removing,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+
+    /// podman's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Created => "created",
+            Self::Initialized => "initialized",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Exited => "exited",
+            Self::Removing => "removing",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
+impl fmt::Display for ContainerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Result of podman's health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -36,6 +81,27 @@ pub enum Health {
     Healthy,
     /// As many checks in a row failed as the container allows.
     Unhealthy,
+}
+
+impl Health {
+    /// Reads podman's word. The empty one is none: podman 4.3 prints it without a check, 5.x after a reboot.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "starting" => Some(Self::Starting),
+            "healthy" => Some(Self::Healthy),
+            "unhealthy" => Some(Self::Unhealthy),
+            _ => None,
+        }
+    }
+
+    /// podman's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// What podman says of one container.

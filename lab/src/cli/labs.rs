@@ -32,7 +32,7 @@ pub(crate) struct Up {
     file: Vec<String>,
 }
 
-fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
+pub(super) fn pair(text: &str) -> anyhow::Result<(std::path::PathBuf, String)> {
     let (here, in_lab) = text
         .rsplit_once(':')
         .with_context(|| format!("`{text}` is not HERE:IN_LAB"))?;
@@ -136,6 +136,15 @@ impl Which {
             .interactive(&["/bin/sh", "-lc", "exec ${SHELL:-/bin/bash} -l"])
             .await?;
         Ok(ExitCode::from(code))
+    }
+}
+
+impl Which {
+    pub(crate) async fn power_loss(self, session: &Session) -> anyhow::Result<ExitCode> {
+        let lab = open(session, self.lab.as_deref()).await?;
+        lab.power_loss().await?;
+        println!("lab {} has lost power and is up again", lab.id());
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `lab up|ls|shell|exec|podman|logs|down|doctor|image|bench`.
 
+mod bench;
 mod doctor;
 mod exit_code;
 mod image;
@@ -33,10 +34,14 @@ enum Command {
     Podman(labs::Podman),
     /// The journal of a lab
     Logs(labs::Logs),
+    /// Cut the power of a lab and boot it again
+    PowerLoss(labs::Which),
     /// Remove a lab, or all
     Down(labs::Down),
     /// Judge this host: one line a check, each failure with the command that mends it
     Doctor(doctor::Doctor),
+    /// Measure how long a lab takes, against `podman run` of the same image
+    Bench(bench::Bench),
     /// Build or name the lab image
     Image(image::Image),
 }
@@ -65,7 +70,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Exec(exec) => entered(async move |session| exec.run(&session).await),
         Command::Podman(podman) => entered(async move |session| podman.run(&session).await),
         Command::Logs(logs) => entered(async move |session| logs.run(&session).await),
+        Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
+        Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
         Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
     }

@@ -232,9 +232,14 @@ pub async fn find(wishes: &Wishes) -> Result<Found, EngineError> {
     if let Some(endpoint) = &wishes.docker_host {
         return match answers(endpoint).await {
             Ok(()) => Ok(Found::Answers(endpoint.clone())),
-            Err(EngineError::Mute { endpoint, source }) => {
-                Err(EngineError::ChosenSilent { endpoint, source })
-            }
+            Err(
+                EngineError::Mute { endpoint, source }
+                // bollard looks for a socket's file when it connects, before the first question.
+                | EngineError::BadEndpoint {
+                    endpoint,
+                    source: source @ bollard::errors::Error::SocketNotFoundError(_),
+                },
+            ) => Err(EngineError::ChosenSilent { endpoint, source }),
             Err(other) => Err(other),
         };
     }

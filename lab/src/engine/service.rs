@@ -14,6 +14,7 @@ use super::Endpoint;
 use crate::host::{
     Capability, CgroupFacts, Cgroups, Files, HardLimits, HostError, Limit, Privileges,
 };
+use crate::session::Session;
 use crate::session::owner::Owner;
 
 /// How long the service may take to answer.
@@ -120,27 +121,15 @@ pub fn on_path(program: &str) -> bool {
     })
 }
 
-/// Runs the rest of its arguments without the mount that the first one names. Network namespaces are mounted below
-/// /run/netns: shared with the host (iproute2 and podman make it so themselves), or every other podman on the machine fails
-/// at the sight of a lab ("unknown FS magic"), and leaves its network behind when it removes one.
-const WITHOUT_UNIFIED: &str = r#"
-mkdir -p /run/netns
-grep -q ' /run/netns ' /proc/self/mountinfo || mount --bind /run/netns /run/netns
-mount --make-shared /run/netns
-exec unshare --mount --propagation unchanged -- sh -ec '
-    mount --make-rprivate "$(dirname "$1")"
-    umount "$1"
-    shift
-    exec "$@"
-' sh "$@"
-"#;
+/// Runs the rest of its arguments without the mount that the first one names. Private first, where the host's mounts are
+/// shared: the host keeps its own.
+const WITHOUT_UNIFIED: &str = r#"mount --make-rprivate "${1%/*}"; umount "$1"; shift; exec "$@""#;
 
 /// The whole command line of the service.
 pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
     let mut podman = vec!["podman".to_owned()];
     if !needs.systemd {
-        podman
-            .extend(["--cgroup-manager", "cgroupfs", "--events-backend", "file"].map(String::from));
+        podman.extend(WITHOUT_SYSTEMD.map(String::from));
     }
     podman.extend(["system", "service", "--time", "0"].map(String::from));
     podman.push(format!("unix://{}", socket.display()));
@@ -148,9 +137,20 @@ pub fn command_line(needs: &Needs, socket: &Path) -> Vec<String> {
         return podman;
     };
     // The paths are arguments, not text of the script.
-    let mut line: Vec<String> = ["sh", "-ec", WITHOUT_UNIFIED, "sh"]
-        .map(String::from)
-        .into();
+    let mut line: Vec<String> = [
+        "unshare",
+        "--mount",
+        // What is mounted below a shared mount, such as network namespaces, is seen by all.
+        "--propagation",
+        "unchanged",
+        "--",
+        "sh",
+        "-ec",
+        WITHOUT_UNIFIED,
+        "sh",
+    ]
+    .map(String::from)
+    .into();
     line.push(unified.display().to_string());
     line.extend(podman);
     line
@@ -205,6 +205,33 @@ pub fn containers_conf(needs: &Needs) -> Option<String> {
     })
 }
 
+/// podman's own command line for the engine of a session: beside a service of ours it enters the service's mount namespace,
+/// without which it finds neither the containers' networks nor their mounts.
+pub fn podman_beside(session: &Session) -> tokio::process::Command {
+    let Some(pid) = session.service else {
+        let mut podman = tokio::process::Command::new("podman");
+        podman.args(["--remote", "--url", &session.endpoint.0]);
+        return podman;
+    };
+    let mut command = tokio::process::Command::new("nsenter");
+    command.arg("--mount").arg("--target").arg(pid.to_string());
+    command.args(["--", "podman"]);
+    if !Path::new("/run/systemd/system").is_dir() {
+        command.args(WITHOUT_SYSTEMD);
+    }
+    let conf = session.state_dir().join(CONF);
+    if conf.exists() {
+        command.env("CONTAINERS_CONF", conf);
+    }
+    command.env_remove("DOCKER_HOST");
+    command
+}
+
+/// podman's options where systemd does not run the host.
+const WITHOUT_SYSTEMD: [&str; 4] = ["--cgroup-manager", "cgroupfs", "--events-backend", "file"];
+/// The service's containers.conf in the state directory.
+const CONF: &str = "containers.conf";
+
 /// A running service. It is not stopped on drop: the keeper decides that.
 #[derive(Debug)]
 pub struct Service {
@@ -251,7 +278,7 @@ impl Service {
             .env("TMPDIR", &tmp)
             .env_remove("DOCKER_HOST");
         if let Some(text) = containers_conf(needs) {
-            let path = dir.join("containers.conf");
+            let path = dir.join(CONF);
             std::fs::write(&path, text).map_err(unwritable(&path))?;
             command.env("CONTAINERS_CONF", path);
         }
@@ -423,9 +450,16 @@ mod tests {
             limits: Some((20000, 32768)),
         };
         let line = command_line(&needs, Path::new("/run/l/p.sock"));
-        assert_eq!(&line[..2], ["sh", "-ec"]);
+        assert_eq!(
+            &line[..5],
+            ["unshare", "--mount", "--propagation", "unchanged", "--"]
+        );
         // An argument of its own, whatever it holds.
-        assert_eq!(&line[3..6], ["sh", "/sys/fs/cgroup/uni fied", "podman"]);
+        assert_eq!(
+            &line[8..11],
+            ["sh", "/sys/fs/cgroup/uni fied", "podman"],
+            "{line:?}"
+        );
         let conf = containers_conf(&needs).unwrap();
         assert!(
             conf.contains(r#""nofile=20000:20000", "nproc=32768:32768""#),

@@ -398,12 +398,12 @@ pub fn context(inputs: &Inputs, fixture: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// Loads the archives with the image's own podman and keeps what its storage then holds.
-const SEED: &str = r#"
+pub(super) const SEED: &str = r#"
 for archive in /usr/local/share/lab/images/*.tar; do
-    podman --root /seed/storage --runroot /run/seed load --quiet --input "$archive"
+    podman --root /run/seed --runroot /run/seed-run load --quiet --input "$archive"
 done
 mkdir /usr/local/share/lab/storage
-cd /seed/storage
+cd /run/seed
 cp -a overlay overlay-images overlay-layers /usr/local/share/lab/storage/
 "#;
 
@@ -418,11 +418,12 @@ async fn seed(session: &Session, docker: &Docker, from: &str, tag: &str) -> Resu
             (LABEL_OWNER.into(), owner),
             (LABEL_SESSION.into(), session.label()),
         ])),
-        // Overlay on overlay does not work: the storage is unpacked on a volume.
-        volumes: Some(vec!["/seed".into()]),
         host_config: Some(HostConfig {
             privileged: Some(true),
             network_mode: Some("none".into()),
+            // Overlay on overlay does not work: the storage is unpacked on a tmpfs. And what podman leaves on /run must
+            // not become part of the image: every lab would begin with it, and podman would not notice a power loss.
+            tmpfs: Some(HashMap::from([("/run".into(), String::new())])),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

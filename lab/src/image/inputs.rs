@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::base::Base;
+use super::build::SEED;
 use super::packages;
 
 /// Raised when the steps of a build change in a way that no input shows.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// An input could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,7 @@ impl Inputs {
             hash.update(bytes);
         };
         add(&RECIPE.to_le_bytes());
+        add(SEED.as_bytes());
         add(base_content(base).as_bytes());
         add(&self.containerfile);
         for (path, content) in self.context.iter().chain(&self.fixture) {

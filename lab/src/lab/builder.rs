@@ -133,10 +133,9 @@ impl LabBuilder {
             id,
             docker,
             guard: Some(guard),
-            boots: 1,
             deadline,
         };
-        if let Err(error) = lab.until_ready().await {
+        if let Err(error) = lab.until_ready(1).await {
             unfinished.remove().await;
             std::mem::forget(lab.guard.take());
             return Err(error);
@@ -171,12 +170,7 @@ impl LabBuilder {
             // With the host's, conmon cannot find the inner cgroup and OOM kills are reported falsely.
             .with_cgroupns_mode(CgroupnsMode::Private)
             .with_startup_timeout(self.deadline.unwrap_or_else(default_deadline))
-            .with_hostname(
-                self.name
-                    .as_deref()
-                    .unwrap_or("lab")
-                    .replace(['_', ':', '/'], "-"),
-            )
+            .with_hostname(hostname(self.name.as_deref()))
             .with_label(LABEL_LAB, id)
             .with_label(LABEL_OWNER, owner)
             .with_label(LABEL_SESSION, session.label())
@@ -216,6 +210,20 @@ impl LabBuilder {
             config.port_bindings = Some(ports.clone());
             config.memory = memory;
         })
+    }
+}
+
+/// A host name that stands for a lab's name: letters, digits and hyphens, short enough for every kernel.
+fn hostname(name: Option<&str>) -> String {
+    let text: String = name
+        .unwrap_or("lab")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    match text.trim_matches('-') {
+        "" => "lab".to_owned(),
+        text => text.to_owned(),
     }
 }
 

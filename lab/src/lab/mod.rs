@@ -140,8 +140,6 @@ pub struct Lab {
     docker: Docker,
     /// Removes the container on drop. None for a lab that was opened by name: it is somebody else's.
     guard: Option<ContainerAsync<GenericImage>>,
-    /// How often the lab has come up.
-    boots: usize,
     deadline: Duration,
 }
 
@@ -165,7 +163,6 @@ impl Lab {
                 container: one.container.clone(),
                 docker,
                 guard: None,
-                boots: 1,
                 deadline: PROMPT,
             }),
             ([], None) => Err(LabError::Which(
@@ -264,7 +261,9 @@ impl LabSummary {
     pub fn of(container: &bollard::models::ContainerSummary) -> Option<Self> {
         use crate::session::owner::{LABEL_LAB, LABEL_NAME, LABEL_OWNER};
         let labels = container.labels.as_ref()?;
-        let id = labels.get(LABEL_LAB).filter(|id| *id != "seed")?;
+        let id = labels
+            .get(LABEL_LAB)
+            .filter(|id| !matches!(id.as_str(), "seed" | "bare"))?;
         Some(Self {
             id: id.clone(),
             name: labels.get(LABEL_NAME).unwrap_or(id).clone(),

@@ -10,7 +10,7 @@ use super::{Lab, LabError, PROMPT, refused};
 impl Lab {
     /// Cuts the power and boots again: every process ends at once, `/run` is empty, disks are as they were. What podman
     /// then claims differs by version.
-    pub async fn power_loss(&mut self) -> Result<(), LabError> {
+    pub async fn power_loss(&self) -> Result<(), LabError> {
         self.power_off().await?;
         self.power_on().await
     }
@@ -28,17 +28,17 @@ impl Lab {
     }
 
     /// Boots a lab that is off, and waits until it is ready.
-    pub async fn power_on(&mut self) -> Result<(), LabError> {
-        self.boots += 1;
+    pub async fn power_on(&self) -> Result<(), LabError> {
+        let boots = self.boots().await + 1;
         self.docker
             .start_container(&self.container, None::<StartContainerOptions>)
             .await
             .map_err(refused(&self.id, "start"))?;
-        self.until_ready().await
+        self.until_ready(boots).await
     }
 
     /// Shuts the lab down in order, as `systemctl reboot` would, and boots again.
-    pub async fn restart(&mut self) -> Result<(), LabError> {
+    pub async fn restart(&self) -> Result<(), LabError> {
         let options = StopContainerOptionsBuilder::default()
             .t(i32::try_from(PROMPT.as_secs()).unwrap_or(i32::MAX))
             .build();

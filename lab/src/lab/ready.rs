@@ -26,25 +26,22 @@ fn missing_privilege(log: &str) -> String {
 }
 
 impl Lab {
-    /// Waits until the lab has said that it is ready once for each of its boots. By log and not by exec: a process that
-    /// enters before systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
-    pub(super) async fn until_ready(&self) -> Result<(), LabError> {
-        match tokio::time::timeout(self.deadline, self.ready_lines(self.boots)).await {
-            Ok(None) => Ok(()),
-            Ok(Some(log)) if log.contains(UNPRIVILEGED) => Err(LabError::Unprivileged {
+    /// Waits until the lab has said that it is ready `boots` times. By log and not by exec: a process that enters before
+    /// systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
+    pub(super) async fn until_ready(&self, boots: usize) -> Result<(), LabError> {
+        match tokio::time::timeout(self.deadline, self.ready_lines(boots, true)).await {
+            Ok((seen, _)) if seen >= boots => Ok(()),
+            Ok((_, log)) if log.contains(UNPRIVILEGED) => Err(LabError::Unprivileged {
                 lab: self.id.clone(),
                 missing: missing_privilege(&log),
             }),
-            Ok(Some(_)) | Err(_) => {
+            Ok(_) | Err(_) => {
                 let last_seen = last_seen(&self.docker, &self.container)
                     .await
                     .unwrap_or_else(|| "the lab is gone".into());
                 Err(LabError::NotReady {
                     lab: self.id.clone(),
-                    awaited: format!(
-                        "the line `{READY_LINE}` in its log, after boot {}",
-                        self.boots
-                    ),
+                    awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
                     deadline: self.deadline,
                     last_seen,
                 })
@@ -52,30 +49,50 @@ impl Lab {
         }
     }
 
-    /// Follows the log until the line has come so many times; the log, if it ends or gives up before.
-    async fn ready_lines(&self, times: usize) -> Option<String> {
+    /// Waits until a container of a lab image that was started by other means is ready for the first time.
+    pub(crate) async fn until_container_is_ready(
+        docker: &Docker,
+        container: &str,
+    ) -> Result<(), LabError> {
+        let lab = Self {
+            id: container.chars().take(8).collect(),
+            container: container.to_owned(),
+            docker: docker.clone(),
+            guard: None,
+            deadline: super::PROMPT,
+        };
+        lab.until_ready(1).await
+    }
+
+    /// How often the lab has been ready.
+    pub(super) async fn boots(&self) -> usize {
+        self.ready_lines(usize::MAX, false).await.0
+    }
+
+    /// Reads the log until the line has come so many times, or to its end, or until the lab gives up; how
+    /// often it has come, and the log.
+    async fn ready_lines(&self, wanted: usize, follow: bool) -> (usize, String) {
         let options = LogsOptionsBuilder::default()
-            .follow(true)
+            .follow(follow)
             .stdout(true)
             .stderr(true)
             .build();
         let mut log = self.docker.logs(&self.container, Some(options));
         let mut text = String::new();
+        let mut seen = 0;
         while let Some(Ok(chunk)) = log.next().await {
             text.push_str(&chunk.to_string());
-            if text.contains(UNPRIVILEGED) {
-                return Some(text);
-            }
-            if text.matches(READY_LINE).count() >= times {
-                return None;
+            seen = text.matches(READY_LINE).count();
+            if seen >= wanted || text.contains(UNPRIVILEGED) {
+                break;
             }
         }
-        Some(text)
+        (seen, text)
     }
 }
 
-/// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it does
-/// not exist.
+/// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it
+/// does not exist or was never started.
 pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String> {
     let state = docker
         .inspect_container(container, None::<InspectContainerOptions>)
@@ -93,6 +110,12 @@ pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String
                 crate::chain(&error)
             ),
         });
+    }
+    let never_started = state
+        .status
+        .is_none_or(|status| format!("{status:?}").eq_ignore_ascii_case("created"));
+    if never_started {
+        return None;
     }
     let options = LogsOptionsBuilder::default()
         .stdout(true)

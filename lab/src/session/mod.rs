@@ -80,12 +80,17 @@ pub struct Session {
     pub owner: Owner,
     /// The engine.
     pub endpoint: Endpoint,
-    /// Whether the keeper started the engine.
-    pub engine_is_ours: bool,
+    /// Pid of the engine, where the keeper started it.
+    pub service: Option<u32>,
     dir: StateDir,
 }
 
 impl Session {
+    /// The directory in which keeper and owners find each other.
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// The value of [`owner::LABEL_SESSION`] for what this session makes.
     pub fn label(&self) -> String {
         self.dir.path().display().to_string()
@@ -140,7 +145,7 @@ pub fn join() -> Result<Session, SessionError> {
     Ok(Session {
         owner,
         endpoint: record.endpoint,
-        engine_is_ours: record.service.is_some(),
+        service: record.service.map(|service| service.process.pid),
         dir,
     })
 }

@@ -90,7 +90,7 @@ async fn ask(address: std::net::SocketAddr) -> std::io::Result<String> {
 }
 
 async fn power_loss_keeps_disks_and_empties_run() -> anyhow::Result<()> {
-    let mut lab = Lab::builder().start().await?;
+    let lab = Lab::builder().start().await?;
     lab.succeed(&["podman", "volume", "create", "kept"]).await?;
     lab.succeed(&[
         "sh",

@@ -1,0 +1,262 @@
+//! The packages there are: built-in manifests, and those of the machine's own `apps_dir`, which add or override.
+//!
+//! A bad manifest keeps its own package from being installed and is reported; it never stops the daemon.
+
+mod grace;
+mod manifest;
+mod order;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use grace::stop_timeout_secs;
+pub use manifest::{
+    Bind, ContainerManifest, HealthManifest, Manifest, PortManifest, Protocol, SecretManifest,
+    VolumeManifest,
+};
+pub use order::start_order;
+pub use validate::{Problem, Sourced, is_name, validate};
+
+/// Built-in manifests: file name and text.
+const BUILT_IN: &[(&str, &str)] = &[(
+    "built-in/filebrowser.toml",
+    include_str!("apps/filebrowser.toml"),
+)];
+
+/// Every package that can be installed, and what is wrong with those that cannot.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    packages: BTreeMap<String, Sourced>,
+    problems: Vec<Problem>,
+}
+
+/// A package cannot be had from the catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// There is none of that id.
+    #[error("no package `{id}` in the catalog{}", nearest.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    Unknown {
+        /// The id that was asked for.
+        id: String,
+        /// The known one that looks most like it.
+        nearest: Option<String>,
+    },
+    /// Its manifest is bad.
+    #[error("the manifest of `{id}` is bad: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Bad {
+        /// The package.
+        id: String,
+        /// All that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+impl Catalog {
+    /// Reads the built-in manifests and `apps_dir/*.toml`. A missing folder is an empty one.
+    #[must_use]
+    pub fn load(apps_dir: &Path) -> Self {
+        let mut files: Vec<(String, Result<String, String>)> = BUILT_IN
+            .iter()
+            .map(|(file, text)| ((*file).to_owned(), Ok((*text).to_owned())))
+            .collect();
+        files.extend(own_files(apps_dir));
+        Self::from_files(files)
+    }
+
+    /// Builds the catalog of these files (name, and text or why it could not be read); later ones override.
+    #[must_use]
+    pub fn from_files(files: impl IntoIterator<Item = (String, Result<String, String>)>) -> Self {
+        let mut packages = BTreeMap::new();
+        let mut unreadable = Vec::new();
+        for (file, text) in files {
+            let parsed = text.and_then(|text| {
+                toml::from_str::<Manifest>(&text)
+                    .map_err(|error| error.to_string().trim().to_owned())
+            });
+            match parsed {
+                Ok(manifest) => {
+                    packages.insert(manifest.id.clone(), Sourced { manifest, file });
+                }
+                Err(what) => unreadable.push(Problem {
+                    package: stem(&file).to_owned(),
+                    file,
+                    key: "(file)".to_owned(),
+                    what,
+                }),
+            }
+        }
+        let mut problems = unreadable;
+        problems.extend(validate(&packages));
+        Self { packages, problems }
+    }
+
+    /// The manifest of `id`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] where there is none, or a bad one.
+    pub fn get(&self, id: &str) -> Result<&Manifest, CatalogError> {
+        let problems: Vec<Problem> = self
+            .problems
+            .iter()
+            .filter(|problem| problem.package == id)
+            .cloned()
+            .collect();
+        if !problems.is_empty() {
+            return Err(CatalogError::Bad {
+                id: id.to_owned(),
+                problems,
+            });
+        }
+        self.packages
+            .get(id)
+            .map(|source| &source.manifest)
+            .ok_or_else(|| CatalogError::Unknown {
+                id: id.chars().take(80).collect(),
+                nearest: crate::config::nearest(id, self.packages.keys().cloned()),
+            })
+    }
+
+    /// All manifests, good and bad, by id.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.packages.values().map(|source| &source.manifest)
+    }
+
+    /// All that is wrong with any manifest.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+fn stem(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
+}
+
+fn own_files(dir: &Path) -> Vec<(String, Result<String, String>)> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![(dir.display().to_string(), Err(error.to_string()))],
+    };
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| match entry {
+            Ok(entry) => Some(entry.path()),
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "cannot read an entry");
+                None
+            }
+        })
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+            (path.display().to_string(), text)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(files: &[(&str, &str)]) -> Catalog {
+        Catalog::from_files(
+            files
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned()))),
+        )
+    }
+
+    #[test]
+    fn the_built_in_catalog_is_good() {
+        let catalog = Catalog::load(Path::new("/nonexistent"));
+        assert_eq!(catalog.problems(), []);
+        assert!(catalog.get("filebrowser").is_ok());
+        let Err(CatalogError::Unknown { nearest, .. }) = catalog.get("filebrowsr") else {
+            panic!("unknown");
+        };
+        assert_eq!(nearest.as_deref(), Some("filebrowser"));
+    }
+
+    #[test]
+    fn dependencies_start_first_then_the_lower_tier_then_the_name() {
+        let container = |name: &str, tier: u8, depends_on: &[&str]| -> ContainerManifest {
+            toml::from_str(&format!(
+                "name = \"{name}\"\nimage = \"localhost/x:1\"\ntier = {tier}\ndepends_on = {depends_on:?}"
+            ))
+            .expect("a manifest")
+        };
+        let containers = [
+            container("a-ui", 3, &["root"]),
+            container("b-ui", 3, &[]),
+            container("lnd", 1, &["root", "elsewhere"]),
+            container("root", 1, &[]),
+            container("z-db", 0, &[]),
+        ];
+        assert_eq!(
+            start_order(&containers),
+            ["z-db", "root", "lnd", "a-ui", "b-ui"]
+        );
+        let cycle = [container("x", 1, &["y"]), container("y", 0, &["x"])];
+        assert_eq!(start_order(&cycle), ["y", "x"]);
+    }
+
+    #[test]
+    fn every_rule_is_reported_at_once_with_file_and_key() {
+        let bad = r#"
+            id = "bad"
+            title = "Bad"
+            version = "1"
+            [[containers]]
+            name = "-x"
+            image = "nginx"
+            tier = 0
+            depends_on = ["nosuch", "high"]
+            restart = "always"
+            memory = "12zz"
+            ports = [{ host = 80, container = 80, bind = "lan" }, { host = 80, container = 81, bind = "lan" }]
+            volumes = [{ name = "v", path = "data" }]
+            env = { "1X" = "" }
+            [[containers]]
+            name = "high"
+            image = "docker.io/library/nginx"
+            tier = 3
+            [[containers]]
+            name = "a"
+            image = "localhost/x:1"
+            tier = 2
+            depends_on = ["b"]
+            [[containers]]
+            name = "b"
+            image = "localhost/x:1"
+            tier = 2
+            depends_on = ["a"]
+        "#;
+        let catalog = catalog(&[("bad.toml", bad), ("worse.toml", "id = 1")]);
+        let text: Vec<String> = catalog.problems().iter().map(ToString::to_string).collect();
+        let text = text.join("\n");
+        for part in [
+            "worse.toml: `(file)`",
+            "containers.-x.name",
+            "names no registry; write `docker.io/library/nginx`",
+            "no container `nosuch`",
+            "`high` is of tier 3, above this one's 0",
+            "without any pause",
+            "`12zz` is no amount",
+            "host port 80/tcp is taken by `-x`",
+            "`data` is no absolute path",
+            "`1X` is no name of a variable",
+            "has neither tag nor digest",
+            "in a cycle",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+        assert!(matches!(catalog.get("bad"), Err(CatalogError::Bad { .. })));
+    }
+}

@@ -1,0 +1,301 @@
+//! What the program in a container does. Images whose reference contains `archipelago-fixture` hold the fixture
+//! app, whose commands are played here; any other image holds a well-behaved server.
+
+use std::time::Duration;
+
+/// A line of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Whether it went to standard error.
+    pub(super) is_error: bool,
+    pub(super) text: String,
+}
+
+impl Line {
+    pub(super) fn out(text: impl Into<String>) -> Self {
+        Self {
+            is_error: false,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn err(text: impl Into<String>) -> Self {
+        Self {
+            is_error: true,
+            text: text.into(),
+        }
+    }
+}
+
+/// How a program comes to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Time until then.
+    pub(super) after: Duration,
+    /// Exit code.
+    pub(super) code: i32,
+    /// Whether the kernel killed it for lack of memory.
+    pub(super) oom: bool,
+    /// What it writes last.
+    pub(super) last_words: Vec<Line>,
+}
+
+/// A program in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum App {
+    /// The fixture's `serve`.
+    Serve {
+        port: u16,
+        unhealthy_after: Option<Duration>,
+    },
+    /// The fixture's `exit` and `flap`.
+    Exit { code: i32, after: Duration },
+    /// The fixture's `oom`.
+    Oom { limit_mib: u64 },
+    /// The fixture's `ignore-term`.
+    IgnoreTerm,
+    /// The fixture's `slow-stop`.
+    SlowStop(Duration),
+    /// A command line that the fixture does not know.
+    BadUsage,
+    /// `sleep`, and every other program without a handler for SIGTERM.
+    NoHandler,
+    /// A server that ends with 0 on SIGTERM.
+    Server,
+    /// A program that is not in the image.
+    NotThere { program: String },
+}
+
+/// A program's reaction time: it ends so long after the cause.
+const PROMPT: Duration = Duration::from_millis(50);
+/// How long the fixture takes to use up the memory it may have.
+const UNTIL_OOM: Duration = Duration::from_millis(300);
+/// Where the fixture's `oom` gives up, in MiB.
+const OOM_LIMIT_MIB: u64 = 1024;
+const MIB: u64 = 1 << 20;
+
+impl App {
+    /// The program that a container of `image` runs. A program whose path starts with `/no/such` is in no image.
+    pub(super) fn of(image: &str, entrypoint: Option<&str>, command: &[String]) -> Self {
+        let program = entrypoint.or_else(|| {
+            // The fixture image has an entry point, other images run what they are given.
+            (!is_fixture(image))
+                .then(|| command.first().map(String::as_str))
+                .flatten()
+        });
+        match program {
+            Some(program) if program.starts_with("/no/such") => Self::NotThere {
+                program: program.to_owned(),
+            },
+            Some("sleep" | "/bin/sleep" | "/usr/bin/sleep") => Self::NoHandler,
+            Some(program) if is_fixture(image) && program != "/fixture" => Self::NotThere {
+                program: program.to_owned(),
+            },
+            _ if is_fixture(image) => Self::of_fixture(command).unwrap_or(Self::BadUsage),
+            _ => Self::Server,
+        }
+    }
+
+    fn of_fixture(command: &[String]) -> Option<Self> {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        Some(match words[..] {
+            ["serve", port] => Self::Serve {
+                port: port.parse().ok()?,
+                unhealthy_after: None,
+            },
+            ["serve", port, "--unhealthy-after", after] => Self::Serve {
+                port: port.parse().ok()?,
+                unhealthy_after: Some(seconds(after)?),
+            },
+            ["exit", code] => Self::Exit {
+                code: code.parse::<u8>().ok()?.into(),
+                after: Duration::ZERO,
+            },
+            ["exit", code, "--after", after] => Self::Exit {
+                code: code.parse::<u8>().ok()?.into(),
+                after: seconds(after)?,
+            },
+            ["flap"] => Self::Exit {
+                code: 1,
+                after: Duration::from_secs(1),
+            },
+            ["oom"] => Self::Oom {
+                limit_mib: OOM_LIMIT_MIB,
+            },
+            ["oom", "--limit-mib", limit] => Self::Oom {
+                limit_mib: limit.parse().ok()?,
+            },
+            ["ignore-term"] => Self::IgnoreTerm,
+            ["slow-stop", grace] => Self::SlowStop(seconds(grace)?),
+            _ => return None,
+        })
+    }
+
+    /// What it writes when it starts.
+    pub(super) fn first_words(&self) -> Vec<Line> {
+        match self {
+            Self::Serve { port, .. } => vec![Line::out(format!("serving on {port}"))],
+            Self::Exit { after, .. } if !after.is_zero() => {
+                vec![Line::out(format!("running for {after:?}"))]
+            }
+            Self::Oom { limit_mib } => {
+                vec![Line::out(format!("using memory, up to {limit_mib} MiB"))]
+            }
+            Self::IgnoreTerm => vec![Line::out("ignoring SIGTERM")],
+            Self::SlowStop(grace) => {
+                vec![Line::out(format!("running; will take {grace:?} to stop"))]
+            }
+            Self::Exit { .. }
+            | Self::BadUsage
+            | Self::NoHandler
+            | Self::Server
+            | Self::NotThere { .. } => Vec::new(),
+        }
+    }
+
+    /// How it ends if it is let alone; `memory` is the container's limit in bytes.
+    pub(super) fn own_end(&self, memory: Option<u64>) -> Option<Ending> {
+        match self {
+            Self::Exit { code, after } => Some(Ending {
+                after: (*after).max(PROMPT),
+                code: *code,
+                oom: false,
+                last_words: vec![Line::err(format!("exiting with {code}"))],
+            }),
+            Self::Oom { limit_mib } => Some(out_of_memory(*limit_mib, memory)),
+            Self::BadUsage => Some(Ending {
+                after: PROMPT,
+                code: 64,
+                oom: false,
+                last_words: vec![Line::err(
+                    "no such command; `fixture --help` lists the commands",
+                )],
+            }),
+            Self::Serve { .. }
+            | Self::IgnoreTerm
+            | Self::SlowStop(_)
+            | Self::NoHandler
+            | Self::Server
+            | Self::NotThere { .. } => None,
+        }
+    }
+
+    /// How it ends on SIGTERM; `None` if it does not. `init`: a tiny init is PID 1 and not the program itself.
+    pub(super) fn on_term(&self, init: bool) -> Option<Ending> {
+        let ends = |after, code, last_words| {
+            Some(Ending {
+                after,
+                code,
+                oom: false,
+                last_words,
+            })
+        };
+        match self {
+            Self::Serve { .. } | Self::Exit { .. } => {
+                ends(PROMPT, 0, vec![Line::out("SIGTERM: stopping")])
+            }
+            Self::Server => ends(PROMPT, 0, Vec::new()),
+            Self::SlowStop(grace) => ends((*grace).max(PROMPT), 0, vec![Line::out("stopped")]),
+            Self::IgnoreTerm => None,
+            // The kernel gives PID 1 no default actions for signals.
+            Self::NoHandler | Self::Oom { .. } | Self::BadUsage | Self::NotThere { .. } => {
+                if init {
+                    ends(PROMPT, 143, Vec::new())
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    /// Whether a health check of it passes right after its start.
+    pub(super) fn is_healthy(&self) -> bool {
+        matches!(self, Self::Serve { .. } | Self::Server)
+    }
+}
+
+/// What `podman exec NAME /fixture …` asks of the container's program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Poke {
+    /// The health check's program.
+    Check,
+    /// From now on `check` passes, or does not.
+    Health(bool),
+    /// The program comes to an end.
+    End(Ending),
+    /// Write a file.
+    Write { path: String, text: String },
+    /// Print a file.
+    Cat { path: String },
+}
+
+impl Poke {
+    /// Reads the words after `/fixture`; `None` for a command line that the fixture does not know.
+    pub(super) fn of(words: &[&str], memory: Option<u64>) -> Option<Self> {
+        Some(match words {
+            ["check"] => Self::Check,
+            ["poke", "unhealthy"] => Self::Health(false),
+            ["poke", "healthy"] => Self::Health(true),
+            ["poke", "exit", code] => {
+                let code = code.parse::<u8>().ok()?;
+                Self::End(Ending {
+                    after: PROMPT,
+                    code: code.into(),
+                    oom: false,
+                    last_words: vec![Line::err(format!("poked: exiting with {code}"))],
+                })
+            }
+            ["poke", "oom"] => Self::End(out_of_memory(OOM_LIMIT_MIB, memory)),
+            ["poke", "oom", "--limit-mib", limit] => {
+                Self::End(out_of_memory(limit.parse().ok()?, memory))
+            }
+            ["write", path, text] => Self::Write {
+                path: (*path).to_owned(),
+                text: (*text).to_owned(),
+            },
+            ["cat", path] => Self::Cat {
+                path: (*path).to_owned(),
+            },
+            // With a port they are for a `serve` that is not PID 1.
+            [command, rest @ .., "--port", port]
+                if matches!(*command, "check" | "poke") && port.parse::<u16>().is_ok() =>
+            {
+                let mut words = vec![*command];
+                words.extend_from_slice(rest);
+                return Self::of(&words, memory);
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Whether the image holds the fixture app.
+pub(super) fn is_fixture(image: &str) -> bool {
+    image.contains("archipelago-fixture")
+}
+
+fn out_of_memory(limit_mib: u64, memory: Option<u64>) -> Ending {
+    let is_killed = memory.is_some_and(|memory| memory < limit_mib.saturating_mul(MIB));
+    if is_killed {
+        Ending {
+            after: UNTIL_OOM,
+            code: 137,
+            oom: true,
+            last_words: Vec::new(),
+        }
+    } else {
+        Ending {
+            after: UNTIL_OOM,
+            code: 70,
+            oom: false,
+            last_words: vec![Line::err(format!(
+                "used {limit_mib} MiB and was not killed: is there a memory limit?"
+            ))],
+        }
+    }
+}
+
+/// `2`, `0.5`.
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}

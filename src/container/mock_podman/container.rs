@@ -1,0 +1,253 @@
+//! One container: its state, and how it goes from one to the next as time passes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::app::{App, Ending, Line};
+use super::health::{HealthCheck, HealthTrack};
+use crate::container::status::ContainerState;
+
+/// A mounted volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) volume: String,
+    pub(super) path: String,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Port {
+    pub(super) host_ip: String,
+    pub(super) host: u16,
+    pub(super) container: u16,
+    pub(super) protocol: String,
+}
+
+/// podman's own restart policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Restart {
+    No,
+    /// The number of restarts, without end for `None`.
+    OnFailure(Option<u32>),
+    Always,
+    UnlessStopped,
+}
+
+/// What happens by itself.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    /// The main process ends.
+    End(Ending),
+    /// podman's cleanup has run: the container is exited, or starts again.
+    Tidy,
+    /// Health checks begin to fail.
+    Illness,
+}
+
+/// How long podman's cleanup takes: so long an ended container is `stopped`.
+const TIDY: Duration = Duration::from_millis(150);
+
+/// One container.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) image_id: String,
+    pub(super) entrypoint: Option<String>,
+    pub(super) command: Vec<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) env: Vec<String>,
+    pub(super) ports: Vec<Port>,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) network: String,
+    pub(super) restart: Restart,
+    /// Seconds.
+    pub(super) stop_timeout: u64,
+    pub(super) init: bool,
+    pub(super) auto_remove: bool,
+    /// Bytes.
+    pub(super) memory: Option<u64>,
+    pub(super) check: Option<HealthCheck>,
+    pub(super) app: App,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) state: ContainerState,
+    pub(super) pid: u32,
+    pub(super) exit_code: i32,
+    pub(super) oom_killed: bool,
+    pub(super) error: String,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) finished_at: Option<DateTime<Utc>>,
+    pub(super) restart_count: u32,
+    /// podman's own restarts are off: somebody stopped or killed it.
+    pub(super) is_stopped_on_purpose: bool,
+    /// Its process and its monitor are both gone, and podman has not noticed.
+    pub(super) is_ghost: bool,
+    /// Forced removals that podman will still refuse.
+    pub(super) refuses_removal: u32,
+    pub(super) health: Option<HealthTrack>,
+    pub(super) logs: Vec<Line>,
+    /// Files outside of volumes.
+    pub(super) files: BTreeMap<String, String>,
+    pub(super) events: Vec<(DateTime<Utc>, Event)>,
+}
+
+impl Container {
+    /// The main process starts.
+    pub(super) fn begin(&mut self, now: DateTime<Utc>, pid: u32) {
+        self.state = ContainerState::Running;
+        self.pid = pid;
+        self.exit_code = 0;
+        self.oom_killed = false;
+        self.error.clear();
+        // The end of an earlier run stays as it is.
+        self.started_at = Some(now);
+        self.is_stopped_on_purpose = false;
+        self.logs.extend(self.app.first_words());
+        self.events.clear();
+        self.health = self
+            .check
+            .as_ref()
+            .map(|_| HealthTrack::new(now, self.app.is_healthy()));
+        if let App::Serve {
+            unhealthy_after: Some(after),
+            ..
+        } = self.app
+        {
+            self.events.push((now + after, Event::Illness));
+        }
+        if let Some(ending) = self.app.own_end(self.memory) {
+            self.will_end(now, ending);
+        }
+    }
+
+    /// The main process will come to this end, unless another comes first.
+    pub(super) fn will_end(&mut self, now: DateTime<Utc>, ending: Ending) {
+        self.events.push((now + ending.after, Event::End(ending)));
+    }
+
+    /// The main process has ended: the container is `stopped`, soon to be tidied up.
+    pub(super) fn end(&mut self, now: DateTime<Utc>, code: i32, oom: bool) {
+        self.state = ContainerState::Stopped;
+        self.pid = 0;
+        self.exit_code = code;
+        self.oom_killed = oom;
+        self.finished_at = Some(now);
+        self.freeze_health(now);
+        self.events.clear();
+        self.events.push((now + TIDY, Event::Tidy));
+    }
+
+    /// Kills the main process, and tidies up at once: what `kill` and `stop` do before they return.
+    pub(super) fn kill(&mut self, now: DateTime<Utc>) {
+        self.is_stopped_on_purpose = true;
+        self.end(now, 137, false);
+        self.exit();
+    }
+
+    /// The cleanup that leads to no restart.
+    pub(super) fn exit(&mut self) {
+        self.state = ContainerState::Exited;
+        self.events.clear();
+    }
+
+    /// When something happens next.
+    pub(super) fn next_event(&self) -> Option<DateTime<Utc>> {
+        self.events.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Lets the event that is due at `at` happen. True: the container is to be removed (`--rm`).
+    pub(super) fn take_event(&mut self, at: DateTime<Utc>, pid: u32) -> bool {
+        let Some(index) = self.events.iter().position(|(due, _)| *due == at) else {
+            return false;
+        };
+        match self.events.remove(index).1 {
+            Event::End(ending) => {
+                self.logs.extend(ending.last_words);
+                self.end(at, ending.code, ending.oom);
+                false
+            }
+            Event::Illness => {
+                self.set_health(at, false);
+                false
+            }
+            Event::Tidy if self.restarts() => {
+                let count = self.restart_count + 1;
+                self.begin(at, pid);
+                self.restart_count = count;
+                false
+            }
+            Event::Tidy => {
+                self.exit();
+                self.auto_remove
+            }
+        }
+    }
+
+    fn restarts(&self) -> bool {
+        !self.is_stopped_on_purpose
+            && match self.restart {
+                Restart::No => false,
+                Restart::OnFailure(limit) => {
+                    self.exit_code != 0 && limit.is_none_or(|limit| self.restart_count < limit)
+                }
+                Restart::Always | Restart::UnlessStopped => true,
+            }
+    }
+
+    /// From now on health checks pass, or do not.
+    pub(super) fn set_health(&mut self, now: DateTime<Utc>, is_good: bool) {
+        if let (Some(check), Some(track), Some(started)) =
+            (&self.check, &mut self.health, self.started_at)
+        {
+            track.change(check, started, now, is_good);
+        }
+    }
+
+    /// The health word; empty after a reboot, `None` without a check or before the first start.
+    pub(super) fn health_word(&self, now: DateTime<Utc>) -> Option<&'static str> {
+        let check = self.check.as_ref()?;
+        let track = self.health.as_ref()?;
+        Some(track.word(check, self.started_at?, now))
+    }
+
+    fn freeze_health(&mut self, now: DateTime<Utc>) {
+        if let Some(word) = self.health_word(now) {
+            self.health = Some(HealthTrack::Frozen(word));
+        }
+    }
+
+    /// What power loss makes of it. `is_4`: as podman 4.3 has it.
+    pub(super) fn lose_power(&mut self, is_4: bool) {
+        self.events.clear();
+        self.is_ghost = false;
+        self.restart_count = 0;
+        if self.health.is_some() {
+            self.health = Some(HealthTrack::Frozen(""));
+        }
+        match self.state {
+            ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Stopping
+            | ContainerState::Initialized => {
+                self.pid = 0;
+                self.exit_code = 0;
+                self.oom_killed = false;
+                if is_4 {
+                    self.state = ContainerState::Created;
+                    self.finished_at = None;
+                } else {
+                    // The end of an earlier run stays where there was one.
+                    self.state = ContainerState::Exited;
+                }
+            }
+            ContainerState::Stopped => self.state = ContainerState::Exited,
+            ContainerState::Created
+            | ContainerState::Exited
+            | ContainerState::Removing
+            | ContainerState::Unknown(_) => {}
+        }
+    }
+}

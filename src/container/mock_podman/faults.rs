@@ -1,0 +1,125 @@
+//! What tests do to a [`MockPodman`] from outside: images that are there, and everything that goes wrong.
+
+use std::time::Duration;
+
+use super::{MockPodman, images};
+use crate::container::status::ContainerState;
+
+/// How a pull fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullFault {
+    /// The registry refuses connections: podman tries for 3 s.
+    Unreachable,
+    /// The registry wants a login.
+    Unauthorized,
+    /// There is no such tag or repository.
+    ManifestUnknown,
+    /// 429: podman tries for two minutes.
+    RateLimited,
+    /// No space left on the device.
+    DiskFull,
+    /// The registry accepts the connection and never answers.
+    Hangs,
+}
+
+impl MockPodman {
+    /// Puts an image into local storage. A missing tag is `latest`.
+    pub fn add_image(&self, reference: &str) {
+        self.with(|state, _| images::add(state, reference));
+    }
+
+    /// Takes an image out of local storage; containers made from it stay.
+    pub fn remove_image(&self, reference: &str) {
+        self.with(|state, _| state.images.remove(&images::full_reference(reference)));
+    }
+
+    /// The next `times` pulls of `reference` find the registry down.
+    pub fn fail_pull(&self, reference: &str, times: u32) {
+        self.fail_pull_with(reference, times, PullFault::Unreachable);
+    }
+
+    /// The next `times` pulls of `reference` fail in this way.
+    pub fn fail_pull_with(&self, reference: &str, times: u32, fault: PullFault) {
+        let reference = images::full_reference(reference);
+        self.with(|state, _| state.faults.pull.insert(reference, (fault, times)));
+    }
+
+    /// Pulls of `reference` succeed, and the image is not there afterwards.
+    pub fn lose_pulled_image(&self, reference: &str) {
+        let reference = images::full_reference(reference);
+        self.with(|state, _| state.faults.pull_loses.insert(reference));
+    }
+
+    /// How long a successful pull takes from now on.
+    pub fn pull_delay_ms(&self, millis: u64) {
+        self.with(|state, _| state.faults.pull_delay = Duration::from_millis(millis));
+    }
+
+    /// The next `times` starts of the container of that name fail; it need not exist yet.
+    pub fn fail_start(&self, name: &str, times: u32) {
+        self.with(|state, _| state.faults.start.insert(name.to_owned(), times));
+    }
+
+    /// A process outside of podman listens on this host port from now on.
+    pub fn take_port(&self, port: u16) {
+        self.with(|state, _| state.faults.ports.insert(port));
+    }
+
+    /// Somebody kills the container's main process from outside: exit code 137, podman's restart policy applies.
+    /// False when there is no such container, or it does not run.
+    pub fn kill_process(&self, name: &str) -> bool {
+        self.with(|state, now| match state.find_mut(name) {
+            Some(container) if container.pid != 0 && !container.is_ghost => {
+                container.end(now, 137, false);
+                true
+            }
+            Some(_) | None => false,
+        })
+    }
+
+    /// The container's main process and podman's monitor of it are both killed: podman goes on to say that it
+    /// runs. False when there is no such container, or it does not run.
+    pub fn kill_process_and_monitor(&self, name: &str) -> bool {
+        self.with(|state, _| {
+            let refuses_removal = u32::from(!state.is_4() && state.version.minor < 8);
+            match state.find_mut(name) {
+                Some(container) if container.state == ContainerState::Running => {
+                    container.is_ghost = true;
+                    container.refuses_removal = refuses_removal;
+                    container.events.clear();
+                    true
+                }
+                Some(_) | None => false,
+            }
+        })
+    }
+
+    /// From now on the container's health checks pass, or do not: for containers of images other than the fixture.
+    pub fn set_healthy(&self, name: &str, is_healthy: bool) -> bool {
+        self.with(|state, now| match state.find_mut(name) {
+            Some(container) => {
+                container.set_health(now, is_healthy);
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// The machine goes down without warning and comes up again, at the same time of day. No container runs
+    /// afterwards; commands that were under way end with an error.
+    pub fn power_loss(&self) {
+        self.with(|state, _| {
+            state.boot += 1;
+            let is_4 = state.is_4();
+            for container in &mut state.containers {
+                container.lose_power(is_4);
+            }
+            if !is_4 {
+                // podman 5 removes `--rm` containers at its first command after the boot.
+                while let Some(index) = state.containers.iter().position(|c| c.auto_remove) {
+                    state.drop_container(index, true);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Health checks in virtual time: not run, but counted.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A container's health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HealthCheck {
+    /// Never zero.
+    pub(super) interval: Duration,
+    pub(super) retries: u32,
+    pub(super) start_period: Duration,
+}
+
+/// The first check runs so long after the start: systemd starts it with the timer.
+const FIRST_CHECK: TimeDelta = TimeDelta::milliseconds(100);
+
+/// What the checks have found so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HealthTrack {
+    /// Checks have passed, or failed, ever since then.
+    Since {
+        at: DateTime<Utc>,
+        is_good: bool,
+        /// The word just before.
+        before: &'static str,
+    },
+    /// The container does not run: the last word stays.
+    Frozen(&'static str),
+}
+
+impl HealthTrack {
+    pub(super) fn new(started: DateTime<Utc>, is_good: bool) -> Self {
+        Self::Since {
+            at: started,
+            is_good,
+            before: "starting",
+        }
+    }
+
+    /// From now on checks pass, or do not.
+    pub(super) fn change(
+        &mut self,
+        check: &HealthCheck,
+        started: DateTime<Utc>,
+        now: DateTime<Utc>,
+        good: bool,
+    ) {
+        match self {
+            Self::Since { is_good, .. } if *is_good != good => {
+                *self = Self::Since {
+                    at: now,
+                    is_good: good,
+                    before: self.word(check, started, now),
+                };
+            }
+            Self::Since { .. } | Self::Frozen(_) => {}
+        }
+    }
+
+    /// podman's word at `now`.
+    pub(super) fn word(
+        &self,
+        check: &HealthCheck,
+        started: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> &'static str {
+        match *self {
+            Self::Frozen(word) => word,
+            Self::Since {
+                at,
+                is_good: true,
+                before,
+            } => {
+                if check.runs(started, at, now) > 0 {
+                    "healthy"
+                } else {
+                    before
+                }
+            }
+            Self::Since {
+                at,
+                is_good: false,
+                before,
+            } => {
+                let counts_from = at.max(started + check.start_period);
+                if check.runs(started, counts_from, now) >= i64::from(check.retries) {
+                    "unhealthy"
+                } else {
+                    before
+                }
+            }
+        }
+    }
+}
+
+impl HealthCheck {
+    /// How many checks have run after `from` and up to `to`.
+    fn runs(&self, started: DateTime<Utc>, from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
+        (self.runs_until(started, to) - self.runs_until(started, from)).max(0)
+    }
+
+    fn runs_until(&self, started: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
+        let since_first = to - started - FIRST_CHECK;
+        if since_first < TimeDelta::zero() {
+            return 0;
+        }
+        let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
+        since_first.num_milliseconds() / interval.max(1) + 1
+    }
+}

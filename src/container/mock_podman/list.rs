@@ -1,0 +1,228 @@
+//! `version`, `ps`, `inspect`.
+
+use serde_json::json;
+
+use super::args::{Flag, Order, Parsed, option, switch};
+use super::container::Container;
+use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
+use super::state::has_label;
+use super::{MockPodman, read, render};
+use crate::container::status::ContainerState;
+
+/// `podman version --format json`.
+pub(super) fn version(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read(
+        "version",
+        args,
+        &[option("format", Some('f'))],
+        Order::Mixed,
+    )?;
+    let version = mock.with(|state, _| state.version).to_string();
+    match parsed.last("format") {
+        Some("json") => Ok(render::document(&json!({
+            "Client": {
+                "APIVersion": version,
+                "Version": version,
+                "GoVersion": "go1.24.4",
+                "GitCommit": "",
+                "BuiltTime": "Thu Jan  1 00:00:00 1970",
+                "Built": 0,
+                "OsArch": "linux/amd64",
+                "Os": "linux",
+            }
+        }))),
+        Some("{{.Server.Version}}" | "{{.Client.Version}}") => Ok(Reply::line(version)),
+        other => Err(not_implemented(format!(
+            "`podman version` with the format {other:?}"
+        ))),
+    }
+}
+
+const PS_FLAGS: &[Flag] = &[
+    switch("all", Some('a')),
+    switch("quiet", Some('q')),
+    switch("no-trunc", None),
+    option("format", None),
+    option("filter", Some('f')),
+];
+
+/// `podman ps`: JSON, `{{.Names}}`, or ids.
+pub(super) fn ps(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read("ps", args, PS_FLAGS, Order::Mixed)?;
+    if !parsed.operands.is_empty() {
+        return Err(not_implemented(format!(
+            "`podman ps {:?}`",
+            parsed.operands
+        )));
+    }
+    let filters = Filters::of(&parsed)?;
+    // A status filter looks at all of them.
+    let all = parsed.has("all") || !filters.states.is_empty();
+    mock.with(|state, now| {
+        let mut shown: Vec<&Container> = state
+            .containers
+            .iter()
+            .filter(|container| {
+                (all || container.state == ContainerState::Running) && filters.pass(container)
+            })
+            .collect();
+        // podman lists them as its database has them, by id.
+        shown.sort_by(|one, other| one.id.cmp(&other.id));
+        if parsed.has("quiet") {
+            let ids = shown.iter().map(|container| {
+                let length = if parsed.has("no-trunc") { 64 } else { 12 };
+                format!("{}\n", &container.id[..length])
+            });
+            return Ok(Reply::stdout(ids.collect()));
+        }
+        match parsed.last("format") {
+            Some("json") => {
+                let rows: Vec<_> = shown
+                    .iter()
+                    .map(|container| render::ps_row(container, state.is_4(), now))
+                    .collect();
+                Ok(render::document(&rows))
+            }
+            Some("{{.Names}}") => Ok(Reply::stdout(
+                shown
+                    .iter()
+                    .map(|container| format!("{}\n", container.name))
+                    .collect(),
+            )),
+            other => Err(not_implemented(format!(
+                "`podman ps` with the format {other:?}"
+            ))),
+        }
+    })
+}
+
+/// `--filter`: several names are alternatives, several labels must all be there.
+struct Filters {
+    names: Vec<String>,
+    labels: Vec<String>,
+    states: Vec<String>,
+}
+
+impl Filters {
+    fn of(parsed: &Parsed) -> Result<Self, Refused> {
+        let mut filters = Self {
+            names: Vec::new(),
+            labels: Vec::new(),
+            states: Vec::new(),
+        };
+        for filter in parsed.all("filter") {
+            match filter.split_once('=') {
+                Some(("name", name)) => filters.names.push(name_filter(name)?),
+                Some(("label", label)) => filters.labels.push(label.to_owned()),
+                Some(("status", state)) => match state {
+                    "created" | "running" | "paused" | "exited" | "initialized" => {
+                        filters.states.push(state.to_owned());
+                    }
+                    "stopping" => {
+                        return Err(refuse(
+                            125,
+                            "unknown container state: stopping: invalid argument",
+                        ));
+                    }
+                    other => {
+                        return Err(not_implemented(format!(
+                            "`podman ps --filter status={other}`"
+                        )));
+                    }
+                },
+                _ => return Err(not_implemented(format!("`podman ps --filter {filter}`"))),
+            }
+        }
+        Ok(filters)
+    }
+
+    fn pass(&self, container: &Container) -> bool {
+        let name_matches = |pattern: &String| {
+            let (start, pattern) = match pattern.strip_prefix('^') {
+                Some(rest) => (true, rest),
+                None => (false, pattern.as_str()),
+            };
+            let (end, text) = match pattern.strip_suffix('$') {
+                Some(rest) => (true, rest),
+                None => (false, pattern),
+            };
+            let name = container.name.as_str();
+            match (start, end) {
+                (true, true) => name == text,
+                (true, false) => name.starts_with(text),
+                (false, true) => name.ends_with(text),
+                (false, false) => name.contains(text),
+            }
+        };
+        (self.names.is_empty() || self.names.iter().any(name_matches))
+            && self
+                .labels
+                .iter()
+                .all(|label| has_label(&container.labels, label))
+            && (self.states.is_empty()
+                || self
+                    .states
+                    .iter()
+                    .any(|state| state == container.state.as_str()))
+    }
+}
+
+/// Of podman's regular expressions: plain text, with `^` before or `$` behind it.
+fn name_filter(pattern: &str) -> Result<String, Refused> {
+    let text = pattern.strip_prefix('^').unwrap_or(pattern);
+    let text = text.strip_suffix('$').unwrap_or(text);
+    // A dot is any character; that of a name is one of them, and near enough.
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_plain {
+        Ok(pattern.to_owned())
+    } else {
+        Err(not_implemented(format!(
+            "`podman ps --filter name={pattern}`"
+        )))
+    }
+}
+
+/// `podman inspect` and `podman container inspect`; `only_containers` is the latter.
+pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -> Answer {
+    let parsed = read(
+        "inspect",
+        args,
+        &[option("format", Some('f'))],
+        Order::Mixed,
+    )?;
+    if let Some(format) = parsed.last("format").filter(|format| *format != "json") {
+        return Err(not_implemented(format!(
+            "`podman inspect` with the format `{format}`"
+        )));
+    }
+    mock.with(|state, now| {
+        let mut found = Vec::new();
+        let mut stderr = String::new();
+        for name in &parsed.operands {
+            if let Some(container) = state.find(name) {
+                found.push(render::inspected(container, state.is_4(), now));
+            } else {
+                let is_5_8 = (state.version.major, state.version.minor) >= (5, 8);
+                let prefix = if state.is_4() {
+                    "inspecting object: "
+                } else {
+                    ""
+                };
+                let text = match (only_containers, is_5_8) {
+                    (true, true) => format!("no such container \"{name}\""),
+                    (true, false) => format!("no such container {name}"),
+                    (false, _) => format!("no such object: \"{name}\""),
+                };
+                stderr.push_str(&format!("Error: {prefix}{text}\n"));
+            }
+        }
+        let reply = render::document(&found);
+        Ok(Reply {
+            code: if stderr.is_empty() { 0 } else { 125 },
+            stdout: reply.stdout,
+            stderr,
+        })
+    })
+}

@@ -1,0 +1,128 @@
+//! `rm`.
+
+use super::args::{Flag, Order, option, switch};
+use super::reply::{Answer, Refused, Reply, refuse};
+use super::stop::{begin_stop, finish_stop, grace};
+use super::{MockPodman, read};
+use crate::container::status::ContainerState;
+
+const FLAGS: &[Flag] = &[
+    switch("force", Some('f')),
+    switch("ignore", Some('i')),
+    switch("volumes", Some('v')),
+    option("time", Some('t')),
+];
+
+/// `podman rm`.
+pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read("rm", args, FLAGS, Order::Mixed)?;
+    let force = parsed.has("force");
+    let grace = grace(&parsed)?;
+    let (found, missing): (Vec<_>, Vec<_>) = mock.with(|state, _| {
+        parsed
+            .operands
+            .iter()
+            .cloned()
+            .partition(|name| state.index(name).is_some())
+    });
+    let is_4 = mock.with(|state, _| state.is_4());
+    if let Some(name) = missing.first() {
+        if !(force || parsed.has("ignore")) {
+            let words = if is_4 { "name or ID" } else { "ID or name" };
+            return Err(refuse(
+                1,
+                format!("no container with {words} \"{name}\" found: no such container"),
+            ));
+        }
+        if is_4 {
+            // podman 4.3 then leaves the others alone as well, and says nothing.
+            return Ok(Reply::silent());
+        }
+    }
+    let mut reply = Reply::silent();
+    for name in found {
+        let id = mock.with(|state, _| state.find(&name).map(|container| container.id.clone()));
+        // Another removal was quicker.
+        let Some(id) = id else { continue };
+        if force {
+            reply
+                .stderr
+                .push_str(&end_it(mock, &name, &id, grace).await?);
+        } else {
+            refuse_if_running(mock, &id)?;
+        }
+        let volumes = parsed.has("volumes");
+        let is_removed = mock.with(|state, _| match state.index(&id) {
+            Some(index) => {
+                let volumes = volumes || state.containers[index].auto_remove;
+                state.drop_container(index, volumes);
+                true
+            }
+            None => false,
+        });
+        if is_removed {
+            reply.stdout.push_str(&name);
+            reply.stdout.push('\n');
+        }
+    }
+    Ok(reply)
+}
+
+fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {
+    mock.with(|state, _| match state.find(id) {
+        Some(container) if container.pid != 0 => {
+            let tail = if container.state == ContainerState::Paused {
+                ""
+            } else {
+                ": container state improper"
+            };
+            Err(refuse(
+                2,
+                format!(
+                    "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force{tail}",
+                    container.state
+                ),
+            ))
+        }
+        Some(_) | None => Ok(()),
+    })
+}
+
+/// Stops or kills a container before its forced removal; returns what podman warns of.
+async fn end_it(
+    mock: &MockPodman,
+    name: &str,
+    id: &str,
+    grace: Option<u64>,
+) -> Result<String, Refused> {
+    let must_stop = mock.with(|state, now| {
+        let index = state.index_or_refuse(id)?;
+        let container = &mut state.containers[index];
+        if container.is_ghost {
+            container.is_ghost = false;
+            if container.refuses_removal > 0 {
+                container.refuses_removal -= 1;
+                container.end(now, -1, false);
+                container.exit();
+                return Err(refuse(
+                    125,
+                    format!(
+                        "cleaning up container {id}: container {id} conmon exited prematurely, exit code could not be retrieved: internal libpod error"
+                    ),
+                ));
+            }
+            container.pid = 0;
+            return Ok(false);
+        }
+        if container.state == ContainerState::Paused {
+            container.kill(now);
+            return Ok(false);
+        }
+        Ok(container.pid != 0)
+    })?;
+    if !must_stop {
+        return Ok(String::new());
+    }
+    let stopping = mock.with(|state, now| begin_stop(state, now, id, grace))?;
+    finish_stop(mock, name, stopping).await
+}

@@ -1,0 +1,77 @@
+//! What a command answers.
+
+use crate::container::runtime::CommandOutput;
+
+/// A command's output and exit code.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Reply {
+    /// Exit code 0, nothing printed.
+    pub(super) fn silent() -> Self {
+        Self::default()
+    }
+
+    /// Exit code 0 and one line.
+    pub(super) fn line(text: impl AsRef<str>) -> Self {
+        Self::stdout(format!("{}\n", text.as_ref()))
+    }
+
+    /// Exit code 0 and this text.
+    pub(super) fn stdout(stdout: String) -> Self {
+        Self {
+            stdout,
+            ..Self::default()
+        }
+    }
+
+    /// Only an exit code: the answer of `… exists`.
+    pub(super) fn yes_or_no(yes: bool) -> Self {
+        Self {
+            code: i32::from(!yes),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Reply> for CommandOutput {
+    fn from(reply: Reply) -> Self {
+        Self {
+            code: reply.code,
+            stdout: reply.stdout.into_bytes(),
+            stderr: reply.stderr.into_bytes(),
+        }
+    }
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// podman says no.
+    ByPodman(Reply),
+    /// The mock cannot tell what podman would say.
+    NotImplemented(String),
+    /// The machine went down while the command ran.
+    PowerLost,
+}
+
+/// What a command answers.
+pub(super) type Answer = Result<Reply, Refused>;
+
+/// podman's `Error: …` with an exit code.
+pub(super) fn refuse(code: i32, text: impl AsRef<str>) -> Refused {
+    Refused::ByPodman(Reply {
+        code,
+        stdout: String::new(),
+        stderr: format!("Error: {}\n", text.as_ref()),
+    })
+}
+
+/// Something the mock does not know; `what` quotes it.
+pub(super) fn not_implemented(what: impl AsRef<str>) -> Refused {
+    Refused::NotImplemented(format!("mock_podman does not implement {}", what.as_ref()))
+}

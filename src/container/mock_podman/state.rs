@@ -1,0 +1,232 @@
+//! What the mock remembers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::PullFault;
+use super::container::Container;
+use super::reply::{Refused, not_implemented, refuse};
+use crate::container::podman::PodmanVersion;
+
+/// A named or anonymous volume.
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) is_anonymous: bool,
+    /// Path from the volume's root, and content.
+    pub(super) files: BTreeMap<String, String>,
+}
+
+/// A network.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) id: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// A secret; its content is nobody's business.
+#[derive(Debug)]
+pub(super) struct Secret {
+    pub(super) id: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) driver_options: BTreeMap<String, String>,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// What is to go wrong.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// By image reference: how, and how often still.
+    pub(super) pull: BTreeMap<String, (PullFault, u32)>,
+    /// How long a successful pull takes.
+    pub(super) pull_delay: Duration,
+    /// References that are not in local storage after a pull that says it succeeded.
+    pub(super) pull_loses: BTreeSet<String>,
+    /// By container name: how often still.
+    pub(super) start: BTreeMap<String, u32>,
+    /// Host ports that a process outside of podman listens on.
+    pub(super) ports: BTreeSet<u16>,
+}
+
+/// Everything.
+pub(super) struct State {
+    pub(super) version: PodmanVersion,
+    /// Goes up at every power loss: a command of an earlier boot does not go on.
+    pub(super) boot: u64,
+    ids: u64,
+    pids: u32,
+    /// In the order of their creation.
+    pub(super) containers: Vec<Container>,
+    /// Reference to id.
+    pub(super) images: BTreeMap<String, String>,
+    pub(super) volumes: BTreeMap<String, Volume>,
+    pub(super) networks: BTreeMap<String, Network>,
+    pub(super) secrets: BTreeMap<String, Secret>,
+    pub(super) faults: Faults,
+}
+
+impl State {
+    pub(super) fn new(version: PodmanVersion, now: DateTime<Utc>) -> Self {
+        let mut state = Self {
+            version,
+            boot: 0,
+            ids: 0,
+            pids: 1000,
+            containers: Vec::new(),
+            images: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            faults: Faults::default(),
+        };
+        let default_network = Network {
+            id: state.new_id(),
+            labels: BTreeMap::new(),
+            created_at: now,
+        };
+        state.networks.insert("podman".to_owned(), default_network);
+        state
+    }
+
+    /// Whether this is a podman before 5.0, as far as the mock tells them apart.
+    pub(super) fn is_4(&self) -> bool {
+        self.version.major < 5
+    }
+
+    /// 64 hex digits, no two alike, the same in every run.
+    pub(super) fn new_id(&mut self) -> String {
+        self.ids += 1;
+        (0..4u64)
+            .map(|part| format!("{:016x}", scramble(self.ids * 4 + part)))
+            .collect()
+    }
+
+    pub(super) fn new_pid(&mut self) -> u32 {
+        self.pids += 7;
+        self.pids
+    }
+
+    /// Lets everything happen that is due by `now`, in the order of time.
+    pub(super) fn settle(&mut self, now: DateTime<Utc>) {
+        while let Some(at) = self.next_event().filter(|at| *at <= now) {
+            let due = self
+                .containers
+                .iter()
+                .position(|container| container.next_event() == Some(at));
+            let Some(index) = due else { return };
+            let pid = self.new_pid();
+            if self.containers[index].take_event(at, pid) {
+                self.drop_container(index, true);
+            }
+        }
+    }
+
+    /// When something happens next.
+    pub(super) fn next_event(&self) -> Option<DateTime<Utc>> {
+        self.containers
+            .iter()
+            .filter_map(Container::next_event)
+            .min()
+    }
+
+    /// By name, id or the beginning of an id.
+    pub(super) fn find(&self, name: &str) -> Option<&Container> {
+        self.index(name).map(|index| &self.containers[index])
+    }
+
+    /// As [`find`](Self::find), to change it.
+    pub(super) fn find_mut(&mut self, name: &str) -> Option<&mut Container> {
+        self.index(name).map(|index| &mut self.containers[index])
+    }
+
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        let by = |test: &dyn Fn(&Container) -> bool| self.containers.iter().position(test);
+        by(&|container| container.name == name).or_else(|| {
+            (!name.is_empty())
+                .then(|| by(&|container| container.id.starts_with(name)))
+                .flatten()
+        })
+    }
+
+    /// As [`index`](Self::index); a miss is podman's error.
+    pub(super) fn index_or_refuse(&self, name: &str) -> Result<usize, Refused> {
+        self.index(name).ok_or_else(|| no_such_container(name))
+    }
+
+    /// Removes a container, and with `volumes` those that have no name and belong to no other.
+    pub(super) fn drop_container(&mut self, index: usize, volumes: bool) {
+        let container = self.containers.remove(index);
+        if !volumes {
+            return;
+        }
+        for mount in &container.mounts {
+            let is_anonymous = self
+                .volumes
+                .get(&mount.volume)
+                .is_some_and(|volume| volume.is_anonymous);
+            if is_anonymous && self.users_of_volume(&mount.volume).is_empty() {
+                self.volumes.remove(&mount.volume);
+            }
+        }
+    }
+
+    /// Ids of the containers that have the volume, running or not.
+    pub(super) fn users_of_volume(&self, volume: &str) -> Vec<String> {
+        self.containers
+            .iter()
+            .filter(|container| container.mounts.iter().any(|mount| mount.volume == volume))
+            .map(|container| container.id.clone())
+            .collect()
+    }
+}
+
+/// podman's words for it, rc 125; `rm` has words of its own.
+pub(super) fn no_such_container(name: &str) -> Refused {
+    refuse(
+        125,
+        format!("no container with name or ID \"{name}\" found: no such container"),
+    )
+}
+
+/// `key=value` pairs of a repeated flag.
+pub(super) fn pairs<'a>(
+    flag: &str,
+    values: impl Iterator<Item = &'a str>,
+) -> Result<BTreeMap<String, String>, Refused> {
+    values
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None if flag == "label" => Ok((pair.to_owned(), String::new())),
+            None => Err(not_implemented(format!("`--{flag} {pair}`"))),
+        })
+        .collect()
+}
+
+/// Whether labels satisfy a filter's `key` or `key=value`.
+pub(super) fn has_label(labels: &BTreeMap<String, String>, filter: &str) -> bool {
+    match filter.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
+        None => labels.contains_key(filter),
+    }
+}
+
+/// podman's rule for names of containers, volumes, networks and secrets.
+pub(super) fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// Bits that look like chance: the finalizer of a 64-bit hash.
+fn scramble(value: u64) -> u64 {
+    let value = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}

@@ -1,0 +1,231 @@
+//! The daemon: recovery, monitor and API over one state folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::time::sleep;
+
+use crate::api;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::container::podman::Podman;
+use crate::container::runtime::CommandExecutor;
+use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
+use crate::health_monitor::Monitor;
+use crate::host::{Host, OwnProcess};
+use crate::package::Packages;
+use crate::store::{Loaded, Store, StoreError};
+use crate::tasks::Tasks;
+
+/// Locked while a daemon runs, so that of two that start at once one loses.
+const LOCK_FILE: &str = "archipelago.lock";
+/// How long a clean shutdown waits for operations under way; what is not done then is finished at the next start.
+const OPERATIONS_GRACE: Duration = Duration::from_secs(10);
+
+/// The daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another one runs on this state folder.
+    #[error(transparent)]
+    AlreadyRunning(#[from] AlreadyRunning),
+    /// The state folder is not usable.
+    #[error("the state folder is not usable")]
+    Store(#[from] StoreError),
+}
+
+/// A daemon at work.
+///
+/// Dropping it does not end its background work; [`Daemon::shutdown`] and [`Daemon::abort`] do.
+pub struct Daemon {
+    packages: Arc<Packages>,
+    monitor: Monitor,
+    tasks: Tasks,
+    token: String,
+    past: Past,
+    /// Given up with the daemon: who else starts on this folder is no second one then.
+    presence: Mutex<Option<Presence>>,
+}
+
+/// What others see this daemon by.
+struct Presence {
+    _process: OwnProcess,
+    _lock: File,
+}
+
+impl Daemon {
+    /// Opens the state folder and begins: recovery, then the monitor, in the background. It answers at once.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was begun then.
+    pub fn start(
+        config: Config,
+        executor: Arc<dyn CommandExecutor>,
+        clock: Arc<dyn Clock>,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, StartError> {
+        let daemon = Self::open(config, executor, clock, host)?;
+        daemon.begin();
+        Ok(daemon)
+    }
+
+    /// Opens the state folder, makes the daemon known as running, and does nothing yet.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open(
+        config: Config,
+        executor: Arc<dyn CommandExecutor>,
+        clock: Arc<dyn Clock>,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, StartError> {
+        let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
+        let pid_file = store.load::<PidFile>(PID_FILE)?;
+        let lock = lock(&store, &pid_file)?;
+        let packages = Packages::open(config, Podman::new(executor), clock, Arc::clone(&host))?;
+        let boot_id = host.boot_id();
+        let past = match &pid_file {
+            Loaded::Corrupt { moved_to, why } => {
+                tracing::error!(moved_to = %moved_to.display(), why, "the PID file was corrupt, moved aside");
+                Past::Killed { pid: None }
+            }
+            Loaded::Value(_) | Loaded::Absent => {
+                let file = match &pid_file {
+                    Loaded::Value(file) => Some(file),
+                    Loaded::Absent | Loaded::Corrupt { .. } => None,
+                };
+                let book = packages.book();
+                what_happened(file, book.snapshot.as_ref(), &boot_id, |process| {
+                    host.is_alive(process)
+                })?
+            }
+        };
+        let process = host.own_process();
+        let pid_file = PidFile {
+            process: process.identity.clone(),
+            boot_id,
+        };
+        store.save(PID_FILE, &pid_file)?;
+        let token = api::load_or_make_token(&packages)?;
+        packages.book().recovering = true;
+        let packages = Arc::new(packages);
+        Ok(Self {
+            monitor: Monitor::new(Arc::clone(&packages)),
+            packages,
+            tasks: Tasks::default(),
+            token,
+            past,
+            presence: Mutex::new(Some(Presence {
+                _process: process,
+                _lock: lock,
+            })),
+        })
+    }
+
+    /// Begins recovery and, after it, the monitor. Once is enough.
+    pub fn begin(&self) {
+        let packages = Arc::clone(&self.packages);
+        let monitor = self.monitor.clone();
+        let past = self.past.clone();
+        self.tasks.spawn(async move {
+            packages.recover(&past).await;
+            monitor.run().await;
+        });
+    }
+
+    /// The HTTP service: `POST /rpc/v1` and `GET /health`.
+    pub fn router(&self) -> Router {
+        api::router(api::Context {
+            packages: Arc::clone(&self.packages),
+            tasks: self.tasks.clone(),
+            token: self.token.clone(),
+        })
+    }
+
+    /// The bearer token of the RPC service.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// How the last daemon on this state folder ended.
+    #[must_use]
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Whether recovery is still going on.
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
+        self.packages.book().recovering
+    }
+
+    /// The monitor looks at once, instead of at its next tick. `archipelago serve` does this on SIGUSR1.
+    pub fn look_now(&self) {
+        self.monitor.look_now();
+    }
+
+    /// Ends cleanly: gives operations under way a moment, then ends all work and removes the PID file.
+    /// Containers go on running.
+    pub async fn shutdown(&self) {
+        let step = Duration::from_millis(100);
+        let mut waited = Duration::ZERO;
+        while waited < OPERATIONS_GRACE && !self.packages.book().operations.is_empty() {
+            sleep(step).await;
+            waited += step;
+        }
+        self.tasks.end().await;
+        if let Err(error) = self.packages.root.remove(PID_FILE) {
+            tracing::error!(
+                error = crate::package::chain(&error),
+                "the PID file stays; the next start will take this for a crash"
+            );
+        }
+        self.vanish();
+    }
+
+    /// Ends as if killed: all work stops at whatever await it is, files stay as they are.
+    pub async fn abort(&self) {
+        self.tasks.end().await;
+        self.vanish();
+    }
+
+    fn vanish(&self) {
+        drop(
+            self.presence
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+}
+
+fn lock(store: &Store, pid_file: &Loaded<PidFile>) -> Result<File, StartError> {
+    let path = store.path(LOCK_FILE);
+    let fail = |source| StoreError {
+        doing: "lock",
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AlreadyRunning {
+            pid: match pid_file {
+                Loaded::Value(file) => file.process.pid,
+                // It has the lock and has not written its pid yet.
+                Loaded::Absent | Loaded::Corrupt { .. } => 0,
+            },
+        }
+        .into()),
+        Err(TryLockError::Error(source)) => Err(fail(source).into()),
+    }
+}

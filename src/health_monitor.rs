@@ -1,0 +1,307 @@
+//! What to do about each installed container: [`plan`], a pure function, and the [`Monitor`] that carries it out.
+
+mod monitor;
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::catalog::{ContainerManifest, start_order};
+use crate::clock::has_passed;
+use crate::config::HealthConfig;
+use crate::container::status::{ContainerState, ContainerStatus, Health};
+use crate::restart_tracker::{RestartHistory, RestartTracker};
+
+pub use monitor::Monitor;
+
+/// What is meant to be done about a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Start one that never ran.
+    Start,
+    /// Start one that ended, or stop and start one that runs badly.
+    Restart,
+    /// Remove what is left of it, make it anew from its manifest, start it.
+    Recreate,
+    /// Nothing now; later, or when a dependency is up. Costs no attempt.
+    Wait,
+    /// Give up, and say so, once.
+    Notify,
+    /// Nothing.
+    Skip,
+}
+
+impl Action {
+    /// Whether it starts the container.
+    #[must_use]
+    pub fn starts(self) -> bool {
+        match self {
+            Self::Start | Self::Restart | Self::Recreate => true,
+            Self::Wait | Self::Notify | Self::Skip => false,
+        }
+    }
+}
+
+/// What is meant to be done about one container, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The container's name.
+    pub container: String,
+    /// Its package.
+    pub package: String,
+    /// What.
+    pub action: Action,
+    /// Why, for people and for the log.
+    pub reason: String,
+    /// For [`Action::Wait`] and the slow lane: when to look again at the latest.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} `{}`: {}", self.action, self.container, self.reason)
+    }
+}
+
+/// When to try again and when to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Between two attempts at the same container. The first one is made at once.
+    pub interval: TimeDelta,
+    /// After so many attempts the monitor gives up.
+    pub max_attempts: u32,
+    /// Between two attempts after that.
+    pub slow_lane: TimeDelta,
+    /// Up for so long, attempts are forgotten.
+    pub stability: TimeDelta,
+}
+
+impl From<&HealthConfig> for Policy {
+    fn from(config: &HealthConfig) -> Self {
+        let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        Self {
+            interval: delta(config.interval),
+            max_attempts: config.max_restart_attempts,
+            slow_lane: delta(config.slow_lane),
+            stability: delta(config.stability),
+        }
+    }
+}
+
+/// An installed container.
+#[derive(Debug, Clone, Copy)]
+pub struct Installed<'a> {
+    /// Its package.
+    pub package: &'a str,
+    /// What it is to be like.
+    pub manifest: &'a ContainerManifest,
+}
+
+/// All that a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanInput<'a> {
+    /// Every installed container.
+    pub installed: &'a [Installed<'a>],
+    /// What podman says, by name; a missing name is a missing container.
+    pub statuses: &'a BTreeMap<String, ContainerStatus>,
+    /// Containers that podman says run, and whose process is gone.
+    pub dead: &'a BTreeSet<String>,
+    /// What is remembered.
+    pub tracker: &'a RestartTracker,
+    /// Packages the user stopped.
+    pub user_stopped: &'a BTreeSet<String>,
+    /// Packages with an operation under way, and its name.
+    pub busy: &'a BTreeMap<String, &'static str>,
+    /// When to try again and when to give up.
+    pub policy: Policy,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// One decision for each installed container, in start order. The same input gives the same plan.
+#[must_use]
+pub fn plan(input: &PlanInput<'_>) -> Vec<Decision> {
+    let by_name: BTreeMap<&str, Installed<'_>> = input
+        .installed
+        .iter()
+        .map(|installed| (installed.manifest.name.as_str(), *installed))
+        .collect();
+    start_order(by_name.values().map(|installed| installed.manifest))
+        .into_iter()
+        .map(|name| decide(input, &by_name, by_name[name]))
+        .collect()
+}
+
+/// What a container needs, apart from whether it may have it now.
+enum Need {
+    Nothing(String),
+    Act(Action, String),
+}
+
+fn decide(
+    input: &PlanInput<'_>,
+    by_name: &BTreeMap<&str, Installed<'_>>,
+    this: Installed<'_>,
+) -> Decision {
+    let name = this.manifest.name.as_str();
+    let decision = |action, reason: String, until| Decision {
+        container: name.to_owned(),
+        package: this.package.to_owned(),
+        action,
+        reason,
+        until,
+    };
+    if let Some(operation) = input.busy.get(this.package) {
+        return decision(Action::Skip, format!("{operation} is under way"), None);
+    }
+    if input.user_stopped.contains(this.package) {
+        return decision(Action::Skip, "the user stopped it".to_owned(), None);
+    }
+    let (action, reason) = match need(input, this) {
+        Need::Nothing(reason) => return decision(Action::Skip, reason, None),
+        Need::Act(action, reason) => (action, reason),
+    };
+    if let Some(reason) = awaited(input, by_name, this.manifest) {
+        return decision(Action::Wait, reason, None);
+    }
+    let none = RestartHistory::default();
+    let history = input.tracker.history(name).unwrap_or(&none);
+    let policy = input.policy;
+    if history.attempts >= policy.max_attempts {
+        return match (history.gave_up, history.last_attempt) {
+            (None, _) => decision(
+                Action::Notify,
+                format!("gave up after {} attempts: {reason}", history.attempts),
+                history.last_attempt.map(|last| last + policy.slow_lane),
+            ),
+            (Some(_), Some(last)) if !has_passed(last, policy.slow_lane, input.now) => decision(
+                Action::Skip,
+                format!("gave up: {reason}"),
+                Some(last + policy.slow_lane),
+            ),
+            (Some(_), _) => decision(action, format!("slow lane: {reason}"), None),
+        };
+    }
+    if let Some(last) = history.last_attempt
+        && !has_passed(last, policy.interval, input.now)
+    {
+        let next = history.attempts + 1;
+        return decision(
+            Action::Wait,
+            format!(
+                "{reason}; attempt {next} of {} is not due yet",
+                policy.max_attempts
+            ),
+            Some(last + policy.interval),
+        );
+    }
+    decision(action, reason, None)
+}
+
+fn need(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
+    let name = this.manifest.name.as_str();
+    let Some(status) = input.statuses.get(name) else {
+        return Need::Act(Action::Recreate, "the container is gone".to_owned());
+    };
+    if input.dead.contains(name) {
+        return Need::Act(
+            Action::Recreate,
+            "podman says it runs, and its process is gone".to_owned(),
+        );
+    }
+    match &status.state {
+        ContainerState::Running if status.health == Some(Health::Unhealthy) => {
+            Need::Act(Action::Restart, "it is unhealthy".to_owned())
+        }
+        ContainerState::Running => Need::Nothing("it runs".to_owned()),
+        ContainerState::Paused => Need::Nothing("it is paused".to_owned()),
+        ContainerState::Removing => Need::Nothing("it is being removed".to_owned()),
+        // A state of a later podman: better left alone than treated as what it is not.
+        ContainerState::Unknown(word) => {
+            Need::Nothing(format!("podman calls it `{word}`, a state not known here"))
+        }
+        ContainerState::Created | ContainerState::Initialized => {
+            Need::Act(Action::Start, "it was made and does not run".to_owned())
+        }
+        ContainerState::Stopping => stopping(input, this),
+        ContainerState::Stopped | ContainerState::Exited if done(this.manifest, status) => {
+            Need::Nothing("it ran once and is done".to_owned())
+        }
+        ContainerState::Stopped | ContainerState::Exited => Need::Act(
+            Action::Restart,
+            format!("it ended with exit code {}", status.exit_code),
+        ),
+    }
+}
+
+/// `stopping` lasts for ever when the `podman stop` client was killed; a second stop ends it (PODMAN-FACTS 5).
+fn stopping(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
+    let limit = TimeDelta::from_std(this.manifest.stop_grace()).unwrap_or(TimeDelta::MAX / 2)
+        + TimeDelta::seconds(30);
+    let since = input
+        .tracker
+        .history(&this.manifest.name)
+        .and_then(|history| history.stopping_since);
+    match since {
+        Some(since) if has_passed(since, limit, input.now) => Need::Act(
+            Action::Restart,
+            "it is being stopped for longer than its grace".to_owned(),
+        ),
+        Some(_) | None => Need::Nothing("somebody is stopping it".to_owned()),
+    }
+}
+
+fn done(manifest: &ContainerManifest, status: &ContainerStatus) -> bool {
+    manifest.one_shot
+        && status.exit_code == 0
+        && status.finished_at.is_some()
+        && matches!(
+            status.state,
+            ContainerState::Stopped | ContainerState::Exited
+        )
+}
+
+/// Why a container must wait for its dependencies; `None` when all of them serve.
+fn awaited(
+    input: &PlanInput<'_>,
+    by_name: &BTreeMap<&str, Installed<'_>>,
+    manifest: &ContainerManifest,
+) -> Option<String> {
+    manifest.depends_on.iter().find_map(|dependency| {
+        let Some(other) = by_name.get(dependency.as_str()) else {
+            return Some(format!("waits for `{dependency}`, which is not installed"));
+        };
+        if serves(
+            other.manifest,
+            input.statuses.get(dependency),
+            input.dead.contains(dependency),
+        ) {
+            None
+        } else if input.user_stopped.contains(other.package) {
+            Some(format!("waits for `{dependency}`, which the user stopped"))
+        } else {
+            Some(format!("waits for `{dependency}`"))
+        }
+    })
+}
+
+/// Whether dependents of a container may start: it runs, and is healthy where it has a check; where it is to run
+/// once, it did, and ended with 0.
+#[must_use]
+pub fn serves(manifest: &ContainerManifest, status: Option<&ContainerStatus>, dead: bool) -> bool {
+    let Some(status) = status else { return false };
+    if manifest.one_shot {
+        return done(manifest, status);
+    }
+    if status.state != ContainerState::Running || dead {
+        return false;
+    }
+    match status.health {
+        Some(Health::Healthy) => true,
+        Some(Health::Starting | Health::Unhealthy) => false,
+        // Without an answer yet, only a container without a check of ours is taken as good.
+        None => manifest.health.is_none(),
+    }
+}

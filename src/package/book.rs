@@ -1,0 +1,80 @@
+//! What the daemon has in memory of its packages.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{PackageRecord, Phase, UserStopped};
+use crate::catalog::ContainerManifest;
+use crate::crash_recovery::Snapshot;
+use crate::restart_tracker::RestartTracker;
+
+/// An operation on a package that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `package.install`.
+    Install,
+    /// `package.uninstall`.
+    Uninstall,
+    /// `package.start`.
+    Start,
+    /// `package.stop`.
+    Stop,
+    /// `package.restart`.
+    Restart,
+    /// Undoing an install that was cut short.
+    Undo,
+}
+
+impl Operation {
+    /// Its name, for messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Uninstall => "uninstall",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Undo => "undoing an install",
+        }
+    }
+}
+
+/// All that is in memory. What the fields up to `snapshot` hold has its file.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) records: BTreeMap<String, PackageRecord>,
+    pub(crate) stopped: UserStopped,
+    pub(crate) tracker: RestartTracker,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) podman_error: Option<String>,
+    pub(crate) recovering: bool,
+    /// Completed passes of the health monitor, and the end of the last one.
+    pub(crate) looks: u64,
+    pub(crate) last_look: Option<DateTime<Utc>>,
+}
+
+impl Book {
+    /// Containers of packages that are wholly installed, with their package.
+    pub(crate) fn installed(&self) -> impl Iterator<Item = (&str, &ContainerManifest)> {
+        self.records
+            .iter()
+            .filter(|(_, record)| record.phase == Phase::Installed)
+            .flat_map(|(id, record)| {
+                record
+                    .manifest
+                    .containers
+                    .iter()
+                    .map(move |c| (id.as_str(), c))
+            })
+    }
+
+    pub(crate) fn busy(&self) -> BTreeMap<String, &'static str> {
+        self.operations
+            .iter()
+            .map(|(id, operation)| (id.clone(), operation.name()))
+            .collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! How an operation on a package fails.
+
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::container::podman::PodmanError;
+use crate::store::StoreError;
+
+/// An operation on a package failed. What it had made is undone, where the variant does not say otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The catalog has no such package, or a bad manifest.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Another operation on the package is under way.
+    #[error("{running} of `{package}` is under way; wait for its end")]
+    Busy {
+        /// The package.
+        package: String,
+        /// The operation under way.
+        running: &'static str,
+    },
+    /// It is installed already.
+    #[error("`{package}` is installed; uninstall it first")]
+    AlreadyInstalled {
+        /// The package.
+        package: String,
+    },
+    /// It is not installed.
+    #[error("`{package}` is not installed")]
+    NotInstalled {
+        /// The package.
+        package: String,
+    },
+    /// A container it depends on is not there, or does not serve.
+    #[error("`{container}` needs `{dependency}`, which {state}")]
+    DependencyMissing {
+        /// The package.
+        package: String,
+        /// The container that needs it.
+        container: String,
+        /// The container it needs.
+        dependency: String,
+        /// What is the matter with that, and what to do.
+        state: String,
+    },
+    /// Other installed packages need it.
+    #[error(
+        "`{package}` is needed by {}; uninstall these first, or force it",
+        quoted(dependents)
+    )]
+    HasDependents {
+        /// The package.
+        package: String,
+        /// Packages that need it.
+        dependents: Vec<String>,
+    },
+    /// A container, volume or secret of that name is there and is not this package's.
+    #[error("the {what} `{name}` exists and does not belong to `{package}`; rename or remove it")]
+    NameTaken {
+        /// The package.
+        package: String,
+        /// `container`, `secret`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A secret file is missing, and data that was made with it is there. A new secret would not open it: databases take
+    /// the password only when their data folder is empty.
+    #[error(
+        "the secret file `{}` is missing, and the data it was made for is in {}; put the file back, or remove the data with `podman volume rm {}`",
+        file.display(), quoted(volumes), volumes.join(" ")
+    )]
+    SecretMissing {
+        /// The package.
+        package: String,
+        /// The secret's name.
+        secret: String,
+        /// Where its file is looked for.
+        file: PathBuf,
+        /// The package's volumes that are there.
+        volumes: Vec<String>,
+    },
+    /// No attempt to pull the image succeeded.
+    #[error(
+        "cannot pull `{image}` after {attempts} attempts; check the network and the image reference"
+    )]
+    PullFailed {
+        /// The image.
+        image: String,
+        /// How many were made.
+        attempts: u32,
+        /// How the last one failed.
+        source: PodmanError,
+    },
+    /// podman pulled the image and does not have it.
+    #[error(
+        "the pull of `{image}` succeeded and podman does not have the image; check the storage with `podman system check`"
+    )]
+    ImageMissing {
+        /// The image.
+        image: String,
+    },
+    /// A container did not start.
+    #[error("`{container}` did not start{}", last_lines(log))]
+    DidNotStart {
+        /// The container.
+        container: String,
+        /// Its last log lines.
+        log: Vec<String>,
+        /// What podman said.
+        source: PodmanError,
+    },
+    /// A container started and did not stay up, or did not become healthy.
+    #[error("`{container}` started and {what}{}", last_lines(log))]
+    DidNotStayUp {
+        /// The container.
+        container: String,
+        /// What became of it.
+        what: String,
+        /// Its exit code, where it ended.
+        exit_code: Option<i32>,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
+    /// Something is left; the same call again goes on from here.
+    #[error("not everything of `{package}` could be removed, left: {}; try again", left.join(", "))]
+    Incomplete {
+        /// The package.
+        package: String,
+        /// What is left and why, one text each.
+        left: Vec<String>,
+    },
+    /// An install failed, and so did a part of its undoing; that is finished at the next install, uninstall or start.
+    #[error("an install failed, and this could not be undone: {}", left.join(", "))]
+    NotUndone {
+        /// What is left and why.
+        left: Vec<String>,
+        /// Why the install failed.
+        source: Box<PackageError>,
+    },
+    /// podman failed.
+    #[error("podman failed on `{package}`")]
+    Podman {
+        /// The package.
+        package: String,
+        /// How.
+        source: PodmanError,
+    },
+    /// A state file failed.
+    #[error("the state of `{package}` could not be kept")]
+    Store {
+        /// The package.
+        package: String,
+        /// How.
+        source: StoreError,
+    },
+    /// The daemon is being shut down.
+    #[error(
+        "the daemon ended before the operation did; it is finished or undone at the next start"
+    )]
+    Interrupted,
+}
+
+impl PackageError {
+    /// The log lines of the container that failed, where one did.
+    #[must_use]
+    pub fn log(&self) -> &[String] {
+        match self {
+            Self::DidNotStart { log, .. } | Self::DidNotStayUp { log, .. } => log,
+            Self::NotUndone { source, .. } => source.log(),
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn podman(package: &str) -> impl FnOnce(PodmanError) -> Self {
+        move |source| Self::Podman {
+            package: package.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn store(package: &str) -> impl FnOnce(StoreError) -> Self {
+        move |source| Self::Store {
+            package: package.to_owned(),
+            source,
+        }
+    }
+}
+
+/// An error and its causes on one line: `error: cause: its cause`.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn last_lines(log: &[String]) -> String {
+    if log.is_empty() {
+        "; it logged nothing".to_owned()
+    } else {
+        format!("; its last log lines: {}", log.join(" | "))
+    }
+}

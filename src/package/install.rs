@@ -1,0 +1,191 @@
+//! Install: all of a package, or nothing and an error that says why.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::record::{PackageRecord, Phase};
+use super::watch::Watch;
+use super::{Operation, PackageError, Packages, in_order};
+use crate::catalog::{Catalog, Manifest};
+use crate::health_monitor::serves;
+
+/// How often an image is tried.
+pub const PULL_ATTEMPTS: u32 = 3;
+/// The waits between two attempts.
+pub const PULL_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
+
+impl Packages {
+    /// Installs `id` and starts it. The manifests are read anew each time.
+    ///
+    /// # Errors
+    /// [`PackageError`]. Exactly what this install made is removed again; volumes and secret files that were there
+    /// before are kept.
+    pub async fn install(&self, id: &str) -> Result<(), PackageError> {
+        let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
+        let _running = self.begin(id, Operation::Install)?;
+        let _turn = self.turn(id).await;
+        match self.record(id).map(|record| record.phase) {
+            None => {}
+            Some(Phase::Installed) => {
+                return Err(PackageError::AlreadyInstalled {
+                    package: id.to_owned(),
+                });
+            }
+            Some(Phase::Installing) => {
+                let left = self.undo(id).await?;
+                if !left.is_empty() {
+                    return Err(PackageError::Incomplete {
+                        package: id.to_owned(),
+                        left,
+                    });
+                }
+            }
+            Some(Phase::Uninstalling { keep_data }) => self.remove_all(id, keep_data).await?,
+        }
+        self.check_dependencies(&manifest).await?;
+        self.check_secrets(&manifest).await?;
+        self.put_record(PackageRecord {
+            manifest: manifest.clone(),
+            phase: Phase::Installing,
+            made: Vec::new(),
+            since: self.clock.now(),
+        })?;
+        if let Err(error) = self.bring_about(&manifest).await {
+            tracing::warn!(
+                package = id,
+                error = super::chain(&error),
+                "install failed, undoing it"
+            );
+            let left = match self.undo(id).await {
+                Ok(left) => left,
+                Err(undo) => vec![super::chain(&undo)],
+            };
+            return Err(if left.is_empty() {
+                error
+            } else {
+                PackageError::NotUndone {
+                    left,
+                    source: Box::new(error),
+                }
+            });
+        }
+        self.refresh_snapshot().await;
+        tracing::info!(package = id, "installed");
+        Ok(())
+    }
+
+    async fn bring_about(&self, manifest: &Manifest) -> Result<(), PackageError> {
+        let id = manifest.id.as_str();
+        let containers = in_order(&manifest.containers);
+        for container in &containers {
+            self.provide_image(id, &container.image).await?;
+        }
+        for secret in containers.iter().flat_map(|container| &container.secrets) {
+            self.provide_secret_once(id, &secret.name).await?;
+        }
+        self.provide_network(id).await?;
+        for volume in containers.iter().flat_map(|container| &container.volumes) {
+            self.provide_volume(id, &volume.name).await?;
+        }
+        for container in &containers {
+            self.create(id, container).await?;
+        }
+        self.change_tracker(|tracker| {
+            for container in &containers {
+                tracker.forget(&container.name);
+            }
+        });
+        let mut watch = Watch::new(self, id);
+        for container in containers {
+            watch.until_dependencies_serve(container).await?;
+            watch.start(container).await?;
+        }
+        watch.until_good().await?;
+        self.set_stopped(id, false)?;
+        let now = self.clock.now();
+        self.change_record(id, |record| {
+            record.phase = Phase::Installed;
+            record.since = now;
+        })
+    }
+
+    /// Two containers of a package may share a secret.
+    async fn provide_secret_once(&self, package: &str, name: &str) -> Result<(), PackageError> {
+        let made = super::Made::Secret(name.to_owned());
+        if self
+            .record(package)
+            .is_some_and(|record| record.made.contains(&made))
+        {
+            return Ok(());
+        }
+        self.provide_secret(package, name).await
+    }
+
+    /// Gets an image, where it is not there already, in up to [`PULL_ATTEMPTS`] attempts.
+    async fn provide_image(&self, package: &str, image: &str) -> Result<(), PackageError> {
+        let there = self.podman.image_exists(image).await;
+        if there.map_err(PackageError::podman(package))? {
+            return Ok(());
+        }
+        let mut waits = PULL_WAITS.iter();
+        while let Err(source) = self.podman.pull(image).await {
+            tracing::warn!(package, image, error = super::chain(&source), "pull failed");
+            match waits.next() {
+                Some(wait) => sleep(*wait).await,
+                None => {
+                    return Err(PackageError::PullFailed {
+                        image: image.to_owned(),
+                        attempts: PULL_ATTEMPTS,
+                        source,
+                    });
+                }
+            }
+        }
+        let there = self.podman.image_exists(image).await;
+        if there.map_err(PackageError::podman(package))? {
+            Ok(())
+        } else {
+            Err(PackageError::ImageMissing {
+                image: image.to_owned(),
+            })
+        }
+    }
+
+    /// Every container of another package that this one needs must be installed and serve.
+    pub(crate) async fn check_dependencies(&self, manifest: &Manifest) -> Result<(), PackageError> {
+        for container in &manifest.containers {
+            for dependency in &container.depends_on {
+                if manifest
+                    .containers
+                    .iter()
+                    .any(|own| own.name == *dependency)
+                {
+                    continue;
+                }
+                let missing = |state: &str| PackageError::DependencyMissing {
+                    package: manifest.id.clone(),
+                    container: container.name.clone(),
+                    dependency: dependency.clone(),
+                    state: state.to_owned(),
+                };
+                let found = self
+                    .book()
+                    .installed()
+                    .find(|(_, other)| other.name == *dependency)
+                    .map(|(_, other)| other.clone());
+                let Some(other) = found else {
+                    return Err(missing("is not installed; install its package first"));
+                };
+                let status = self.podman.inspect(dependency).await;
+                let status = status.map_err(PackageError::podman(&manifest.id))?;
+                if !serves(&other, status.as_ref(), false) {
+                    return Err(missing(
+                        "does not run, or is not healthy; start its package first",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Start, stop and restart at the user's wish. The intent is kept first: what follows may be cut short.
+
+use super::watch::Watch;
+use super::{Operation, PackageError, PackageRecord, Packages, Phase, in_order};
+use crate::container::status::ContainerState;
+
+impl Packages {
+    /// Starts all containers of `id`, in order; each must stay up. From now on it is meant to run.
+    ///
+    /// # Errors
+    /// [`PackageError`]. The intent stays: the health monitor goes on trying.
+    pub async fn start(&self, id: &str) -> Result<(), PackageError> {
+        let _running = self.begin(id, Operation::Start)?;
+        let _turn = self.turn(id).await;
+        let record = self.installed_record(id)?;
+        self.set_stopped(id, false)?;
+        self.forgive(&record);
+        let result = self.start_all(&record).await;
+        self.refresh_snapshot().await;
+        result
+    }
+
+    /// Stops all containers of `id`, in reverse order, each with its grace. It stays stopped until it is started.
+    ///
+    /// # Errors
+    /// [`PackageError`]. The intent stays: the health monitor leaves it alone.
+    pub async fn stop(&self, id: &str) -> Result<(), PackageError> {
+        let _running = self.begin(id, Operation::Stop)?;
+        // Before the turn: the monitor, which may have it, sees at its next step that it is not wanted.
+        let record = self.installed_record(id)?;
+        self.set_stopped(id, true)?;
+        let _turn = self.turn(id).await;
+        let result = self.stop_all(&record).await;
+        self.refresh_snapshot().await;
+        result
+    }
+
+    /// Stops and starts all containers of `id`. From now on it is meant to run.
+    ///
+    /// # Errors
+    /// As [`Packages::start`] and [`Packages::stop`].
+    pub async fn restart(&self, id: &str) -> Result<(), PackageError> {
+        let _running = self.begin(id, Operation::Restart)?;
+        let _turn = self.turn(id).await;
+        let record = self.installed_record(id)?;
+        self.set_stopped(id, false)?;
+        self.forgive(&record);
+        let result = match self.stop_all(&record).await {
+            Ok(()) => self.start_all(&record).await,
+            Err(error) => Err(error),
+        };
+        self.refresh_snapshot().await;
+        result
+    }
+
+    /// Finishes stops that were cut short: containers that run although the user stopped their package.
+    pub(crate) async fn finish_stops(&self) {
+        let records: Vec<PackageRecord> = {
+            let book = self.book();
+            let stopped = |record: &&PackageRecord| {
+                record.phase == Phase::Installed && book.stopped.is_stopped(&record.manifest.id)
+            };
+            book.records.values().filter(stopped).cloned().collect()
+        };
+        for record in records {
+            let id = &record.manifest.id;
+            let Ok(_running) = self.begin(id, Operation::Stop) else {
+                // The user is at it.
+                continue;
+            };
+            let _turn = self.turn(id).await;
+            if self.book().stopped.is_stopped(id)
+                && let Err(error) = self.stop_all(&record).await
+            {
+                tracing::error!(
+                    package = id,
+                    error = super::chain(&error),
+                    "cannot finish a stop"
+                );
+            }
+        }
+    }
+
+    fn installed_record(&self, id: &str) -> Result<PackageRecord, PackageError> {
+        self.record(id)
+            .filter(|record| record.phase == Phase::Installed)
+            .ok_or_else(|| PackageError::NotInstalled {
+                package: id.chars().take(80).collect(),
+            })
+    }
+
+    fn forgive(&self, record: &PackageRecord) {
+        self.change_tracker(|tracker| {
+            for container in &record.manifest.containers {
+                tracker.forgive(&container.name);
+            }
+        });
+    }
+
+    async fn start_all(&self, record: &PackageRecord) -> Result<(), PackageError> {
+        let id = record.manifest.id.as_str();
+        self.check_dependencies(&record.manifest).await?;
+        let mut watch = Watch::new(self, id);
+        for container in in_order(&record.manifest.containers) {
+            watch.until_dependencies_serve(container).await?;
+            let status = self.podman.inspect(&container.name).await;
+            match status.map_err(PackageError::podman(id))? {
+                Some(status) if status.state == ContainerState::Running => {
+                    watch.adopt(container, &status);
+                }
+                Some(_) => watch.start(container).await?,
+                None => {
+                    self.provide_network(id).await?;
+                    self.create(id, container).await?;
+                    watch.start(container).await?;
+                }
+            }
+        }
+        watch.until_good().await
+    }
+
+    /// Stops every container, also after one that would not stop; the first failure is returned.
+    async fn stop_all(&self, record: &PackageRecord) -> Result<(), PackageError> {
+        let id = record.manifest.id.as_str();
+        let mut result = Ok(());
+        for container in in_order(&record.manifest.containers).into_iter().rev() {
+            let outcome = match self.podman.inspect(&container.name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(status)) if at_rest(&status.state) => Ok(()),
+                Ok(Some(_)) => {
+                    self.podman
+                        .stop(&container.name, container.stop_grace())
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                tracing::error!(
+                    container = container.name,
+                    error = super::chain(&error),
+                    "stop failed"
+                );
+                result = result.and(Err(PackageError::podman(id)(error)));
+            }
+        }
+        result
+    }
+}
+
+/// Whether there is nothing to stop. `stopped` is not at rest: podman may be about to restart it.
+fn at_rest(state: &ContainerState) -> bool {
+    matches!(state, ContainerState::Created | ContainerState::Exited)
+}

@@ -1,0 +1,11 @@
+//! One module a behaviour; [`node::Node`] is what they all work on.
+
+mod heal;
+mod install;
+mod node;
+mod plan;
+mod recover;
+mod rpc;
+mod stop;
+mod uninstall;
+mod watch;

@@ -1,0 +1,273 @@
+//! A whole node in memory: daemon, podman, machine and clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use archipelago::clock::VirtualClock;
+use archipelago::config::Config;
+use archipelago::container::mock_podman::MockPodman;
+use archipelago::container::podman::PodmanVersion;
+use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError};
+use archipelago::container::status::ContainerState;
+use archipelago::daemon::Daemon;
+use archipelago::host::MockHost;
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// The fixture image.
+pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
+
+/// podman, as long as it can be reached.
+struct Line {
+    podman: MockPodman,
+    is_cut: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl CommandExecutor for Line {
+    async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(ExecuteError::DidNotStart {
+                program: program.to_owned(),
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        }
+        self.podman.execute(program, args).await
+    }
+}
+
+pub(crate) struct Node {
+    /// While it is true the daemon cannot start podman.
+    pub(crate) is_cut: Arc<AtomicBool>,
+    pub(crate) podman: MockPodman,
+    pub(crate) host: MockHost,
+    pub(crate) config: Config,
+    clock: Arc<VirtualClock>,
+    daemon: Option<Daemon>,
+    _dir: tempfile::TempDir,
+}
+
+impl Node {
+    /// A fresh node whose daemon runs.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// As [`Node::new`], with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(MockPodman::new(), change).await
+    }
+
+    /// A fresh node with another podman.
+    pub(crate) async fn on(major: u32, minor: u32, patch: u32) -> Self {
+        let version = PodmanVersion::new(major, minor, patch);
+        Self::build(MockPodman::with_version(version), |_| {}).await
+    }
+
+    async fn build(podman: MockPodman, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut config = Config {
+            state_dir: dir.path().join("state"),
+            apps_dir: dir.path().join("apps"),
+            ..Config::default()
+        };
+        std::fs::create_dir(&config.apps_dir).expect("a folder for manifests");
+        change(&mut config);
+        let mut node = Self {
+            clock: Arc::new(VirtualClock::new(podman.now())),
+            podman,
+            is_cut: Arc::default(),
+            host: MockHost::new(),
+            config,
+            daemon: None,
+            _dir: dir,
+        };
+        node.start_daemon().await;
+        node
+    }
+
+    pub(crate) fn try_daemon(&self) -> Result<Daemon, archipelago::daemon::StartError> {
+        Daemon::start(
+            self.config.clone(),
+            Arc::new(Line {
+                podman: self.podman.clone(),
+                is_cut: Arc::clone(&self.is_cut),
+            }),
+            self.clock.clone(),
+            Arc::new(self.host.clone()),
+        )
+    }
+
+    /// Starts the daemon and waits until its recovery is done.
+    pub(crate) async fn start_daemon(&mut self) {
+        let daemon = self.try_daemon().expect("the daemon starts");
+        while daemon.is_recovering() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.daemon = Some(daemon);
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("the daemon runs")
+    }
+
+    pub(crate) async fn shutdown(&mut self) {
+        self.daemon
+            .take()
+            .expect("the daemon runs")
+            .shutdown()
+            .await;
+    }
+
+    pub(crate) async fn kill_daemon(&mut self) {
+        self.daemon.take().expect("the daemon runs").abort().await;
+    }
+
+    /// Power goes and comes back; the daemon is not started yet.
+    pub(crate) async fn power_loss(&mut self) {
+        self.kill_daemon().await;
+        self.podman.power_loss();
+        self.host.reboot();
+    }
+
+    /// Lets the daemon look, and gives what follows `time` to happen.
+    pub(crate) async fn look_and_wait(&self, time: Duration) {
+        self.daemon().look_now();
+        tokio::time::sleep(time).await;
+    }
+
+    /// Calls a method; the result or the error object.
+    pub(crate) async fn rpc(&self, method: &str, params: Value) -> Result<Value, Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (status, mut answer) = self
+            .post(&body.to_string(), &[("authorization", &self.bearer())])
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        match answer.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.daemon().token())
+    }
+
+    /// Posts a body with these headers; the answer is text where it is no JSON.
+    pub(crate) async fn post(&self, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = Request::post("/rpc/v1");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        let response = self
+            .daemon()
+            .router()
+            .oneshot(request)
+            .await
+            .expect("never fails");
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
+    }
+
+    /// Writes a manifest.
+    pub(crate) fn manifest(&self, id: &str, containers: &str) {
+        let text = format!("id = \"{id}\"\ntitle = \"{id}\"\nversion = \"1\"\n{containers}");
+        std::fs::write(self.config.apps_dir.join(format!("{id}.toml")), text).expect("written");
+    }
+
+    /// Writes the manifest of a package with one container of the same name.
+    pub(crate) fn app(&self, id: &str, command: &str, more: &str) {
+        self.manifest(id, &container(id, command, more));
+    }
+
+    pub(crate) async fn install(&self, id: &str) {
+        let result = self.rpc("package.install", json!({ "id": id })).await;
+        assert!(result.is_ok(), "{result:?}");
+    }
+
+    /// The entry of one package.
+    pub(crate) async fn package(&self, id: &str) -> Option<Value> {
+        let list = self.rpc("package.list", json!({})).await.expect("a list");
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .find(|entry| entry["id"] == id)
+            .cloned()
+    }
+
+    /// The entry of one container.
+    pub(crate) async fn container(&self, name: &str) -> Value {
+        let list = self.rpc("container.list", json!({})).await.expect("a list");
+        let found = list
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|entry| entry["name"] == name);
+        found.expect("the container is listed").clone()
+    }
+
+    /// podman's state of a container, past the daemon.
+    pub(crate) fn state(&self, name: &str) -> Option<ContainerState> {
+        let found = self
+            .podman
+            .containers()
+            .into_iter()
+            .find(|container| container.name == name);
+        found.map(|container| container.state)
+    }
+
+    pub(crate) fn is_running(&self, name: &str) -> bool {
+        self.state(name) == Some(ContainerState::Running)
+    }
+
+    /// Runs a podman command, past the daemon.
+    pub(crate) async fn podman(&self, args: &[&str]) -> String {
+        let output = self
+            .podman
+            .execute("podman", args)
+            .await
+            .expect("podman runs");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(output.code, 0, "podman {args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The last operand of each call of `verb` since `from`, in order.
+    pub(crate) fn calls(&self, verb: &str, from: usize) -> Vec<String> {
+        let calls = self.podman.calls();
+        let of_verb = calls[from..].iter().filter(|args| args[0] == verb);
+        of_verb.filter_map(|args| args.last().cloned()).collect()
+    }
+
+    pub(crate) fn state_file(&self, name: &str) -> PathBuf {
+        self.config.state_dir.join(name)
+    }
+}
+
+/// A container of a manifest.
+pub(crate) fn container(name: &str, command: &str, more: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    let tier = if more.contains("tier =") {
+        ""
+    } else {
+        "tier = 2"
+    };
+    format!(
+        "[[containers]]\nname = \"{name}\"\nimage = \"{IMAGE}\"\ncommand = {words:?}\n{tier}\n{more}\n"
+    )
+}

@@ -1,0 +1,58 @@
+//! Packages that scenarios install: manifests of the fixture app.
+
+/// A container of a package.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    name: String,
+    command: String,
+    tier: u8,
+    rest: String,
+}
+
+/// A container `name` that serves on port 8080.
+pub(crate) fn serve(name: &str) -> Container {
+    command(name, r#"["serve", "8080"]"#)
+}
+
+/// A container with another command, a TOML array.
+pub(crate) fn command(name: &str, command: &str) -> Container {
+    Container {
+        name: name.into(),
+        command: command.into(),
+        tier: 2,
+        // podman's own quick retries would hide from the scenario what the monitor does.
+        rest: "restart = \"no\"\n".into(),
+    }
+}
+
+impl Container {
+    pub(crate) fn tier(mut self, tier: u8) -> Self {
+        self.tier = tier;
+        self
+    }
+
+    /// One more line of TOML.
+    pub(crate) fn with(mut self, line: &str) -> Self {
+        self.rest.push_str(line);
+        self.rest.push('\n');
+        self
+    }
+}
+
+/// The manifest of a package.
+pub(crate) fn manifest(id: &str, containers: &[Container]) -> String {
+    let mut text = format!("id = \"{id}\"\ntitle = \"{id}\"\nversion = \"1\"\n");
+    for Container {
+        name,
+        command,
+        tier,
+        rest,
+    } in containers
+    {
+        text.push_str(&format!(
+            "\n[[containers]]\nname = \"{name}\"\nimage = \"{}\"\ncommand = {command}\ntier = {tier}\n{rest}",
+            archipelago_lab::image::FIXTURE_IMAGE
+        ));
+    }
+    text
+}

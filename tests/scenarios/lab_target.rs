@@ -1,0 +1,364 @@
+//! The target `lab`: real podman under a real systemd, the real archipelago binary as `archipelago.service`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use archipelago_lab::host::{CgroupFacts, Files};
+use archipelago_lab::{Lab, lab::LabError};
+use async_trait::async_trait;
+use axum::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::registry::Scenario;
+use crate::stage::Stage;
+use crate::target::{Fault, Need, Output, Target};
+
+/// The port archipelago listens on in the lab.
+const PORT: u16 = 5678;
+/// How long the daemon may take to answer.
+const ANSWER: Duration = Duration::from_secs(20);
+/// How long a call may take: an install pulls, starts and watches.
+const CALL: Duration = Duration::from_secs(120);
+
+/// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
+pub(crate) fn unfit() -> Option<String> {
+    if std::env::var_os("DOCKER_HOST").is_some()
+        || archipelago_lab::engine::service::podman_installed()
+    {
+        return None;
+    }
+    let sockets = archipelago_lab::engine::Wishes::from_env().sockets();
+    let there = |endpoint: &archipelago_lab::engine::Endpoint| {
+        Path::new(endpoint.0.trim_start_matches("unix://")).exists()
+    };
+    (!sockets.iter().any(there))
+        .then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
+}
+
+/// Why labs on this host cannot give what a scenario needs. Reads facts of the host, touches no engine.
+pub(crate) fn cannot(need: Need) -> Option<String> {
+    match need {
+        // A lab is killed and started again: that works wherever labs do.
+        Need::PowerLoss => None,
+        Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
+            Ok(facts) if facts.memory_controller => None,
+            Ok(_) => Some(
+                "containers' memory cannot be limited here: `cargo lab doctor` says how to mend it"
+                    .to_owned(),
+            ),
+            // Not known is not "no": the trial will tell.
+            Err(_) => None,
+        },
+    }
+}
+
+/// Runs a scenario in a fresh lab; on failure keeps all that can be learned of it.
+pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(async {
+        let lab = start(scenario)
+            .await
+            .map_err(|error| format!("{error:?}\n{}", archipelago_lab::chain(&error)))?;
+        let shared = std::sync::Arc::new(tokio::sync::Mutex::new(Open {
+            lab: Some(lab),
+            way: None,
+        }));
+        let node = Node {
+            lab: shared.clone(),
+        };
+        let mut stage = Stage::new(Box::new(node));
+        let outcome = async {
+            node_answers(&shared).await?;
+            (scenario.run)(&mut stage).await
+        }
+        .await;
+        let lab = shared.lock().await.lab.take();
+        let Some(lab) = lab else {
+            return outcome;
+        };
+        let outcome = match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(format!("{error}\n\n{}", kept(&lab, scenario, &stage).await)),
+        };
+        let stopped = lab
+            .stop()
+            .await
+            .map_err(|error| archipelago_lab::chain(&error));
+        outcome.and(stopped)
+    })
+}
+
+async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
+    let config = format!(
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every
+    );
+    Lab::builder()
+        .name(scenario.name().replace("::", "-"))
+        .program(
+            env!("CARGO_BIN_EXE_archipelago"),
+            "/usr/local/bin/archipelago",
+        )
+        .file("/etc/archipelago/archipelago.toml", config)
+        .publish(PORT)
+        .start()
+        .await
+}
+
+/// Keeps the evidence; says where it lies and what the containers were doing.
+async fn kept(lab: &Lab, scenario: &Scenario, stage: &Stage) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("target/lab")
+        .join(scenario.name().replace("::", "-"));
+    let evidence = match lab.evidence(&folder).await {
+        Ok(evidence) => evidence,
+        Err(error) => return format!("no evidence: {}", archipelago_lab::chain(&error)),
+    };
+    let timeline = folder.join("timeline.txt");
+    let noted = std::fs::write(&timeline, stage.timeline.join("\n") + "\n");
+    let mut text = String::from("what the containers were doing:\n");
+    for line in evidence.summary.iter().take(4) {
+        text.push_str(&format!("  {line}\n"));
+    }
+    if evidence.summary.len() > 4 {
+        text.push_str(&format!("  and {} more\n", evidence.summary.len() - 4));
+    }
+    if let Err(error) = noted {
+        text.push_str(&format!("no timeline: {error}\n"));
+    }
+    text.push_str(&format!("evidence: {}", folder.display()));
+    text
+}
+
+/// The lab, shared with whoever collects the evidence in the end.
+type Shared = std::sync::Arc<tokio::sync::Mutex<Open>>;
+
+/// A lab, until it is taken for stopping, and what is known of it.
+struct Open {
+    lab: Option<Lab>,
+    way: Option<Way>,
+}
+
+struct Node {
+    lab: Shared,
+}
+
+/// Where archipelago answers and by what token. Asked once a boot: each question to the lab costs an exec.
+#[derive(Debug, Clone)]
+struct Way {
+    address: std::net::SocketAddr,
+    token: String,
+}
+
+macro_rules! lab {
+    ($shared:expr, $lab:ident) => {
+        let guard = $shared.lock().await;
+        let $lab = guard.lab.as_ref().ok_or("the lab is gone")?;
+    };
+}
+
+fn chain(error: LabError) -> String {
+    archipelago_lab::chain(&error)
+}
+
+/// Waits until archipelago answers.
+async fn node_answers(shared: &Shared) -> Result<(), String> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        let last = match call(shared, "system.health", json!({})).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error,
+        };
+        if Instant::now() > deadline {
+            return Err(format!(
+                "archipelago did not answer system.health within {} s; last seen: {last}",
+                ANSWER.as_secs()
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn way(shared: &Shared) -> Result<Way, String> {
+    let mut guard = shared.lock().await;
+    if let Some(way) = &guard.way {
+        return Ok(way.clone());
+    }
+    let lab = guard.lab.as_ref().ok_or("the lab is gone")?;
+    let token = lab
+        .read_file("/var/lib/archipelago/secrets/rpc-token")
+        .await
+        .map_err(chain)?;
+    let way = Way {
+        address: lab.published_port(PORT).await.map_err(chain)?,
+        token: String::from_utf8_lossy(&token).trim().to_owned(),
+    };
+    guard.way = Some(way.clone());
+    Ok(way)
+}
+
+async fn call(
+    shared: &Shared,
+    method: &str,
+    params: Value,
+) -> Result<Result<Value, Value>, String> {
+    let Way { address, token } = way(shared).await?;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let request = axum::http::Request::post("/rpc/v1")
+        .header("host", address.to_string())
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Full::new(Bytes::from(body.to_string())))
+        .map_err(|error| error.to_string())?;
+    let exchange = async {
+        let stream = tokio::net::TcpStream::connect(address)
+            .await
+            .map_err(|error| format!("connect to {address}: {error}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| archipelago_lab::chain(&error))?;
+        let connection = tokio::spawn(connection);
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| archipelago_lab::chain(&error))?;
+        let status = answer.status().as_u16();
+        let bytes = answer
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| archipelago_lab::chain(&error))?
+            .to_bytes();
+        connection.abort();
+        result_of(status, &bytes)
+    };
+    tokio::time::timeout(CALL, exchange)
+        .await
+        .unwrap_or_else(|_| {
+            Err(format!(
+                "{method} was not answered within {} s",
+                CALL.as_secs()
+            ))
+        })
+}
+
+/// The result or the error object of an answer.
+pub(crate) fn result_of(status: u16, bytes: &[u8]) -> Result<Result<Value, Value>, String> {
+    let text = String::from_utf8_lossy(bytes);
+    if status != 200 {
+        return Err(format!("HTTP {status}: {text}"));
+    }
+    let mut answer: Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("{error} in {text}"))?;
+    Ok(match answer.get_mut("error") {
+        Some(error) => Err(error.take()),
+        None => Ok(answer["result"].take()),
+    })
+}
+
+/// Makes the fixture app in a container do something, by its own command.
+pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), String> {
+    let code;
+    let (container, what) = match fault {
+        Fault::EatMemory { container } => (container, vec!["oom"]),
+        Fault::Exit {
+            container,
+            code: wanted,
+        } => {
+            code = wanted.to_string();
+            (container, vec!["exit", code.as_str()])
+        }
+    };
+    let argv = [&["exec", container, "/fixture", "poke"], what.as_slice()].concat();
+    let output = target.podman(&argv).await?;
+    if output.code == 0 {
+        Ok(())
+    } else {
+        Err(format!("`{container}` cannot be poked: {}", output.stderr))
+    }
+}
+
+#[async_trait]
+impl Target for Node {
+    async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String> {
+        call(&self.lab, method, params).await
+    }
+
+    async fn podman(&self, argv: &[&str]) -> Result<Output, String> {
+        lab!(self.lab, lab);
+        let output = lab.podman(argv).await.map_err(chain)?;
+        Ok(Output {
+            code: output.code,
+            stdout: output.stdout_text(),
+            stderr: output.stderr_text(),
+        })
+    }
+
+    async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String> {
+        lab!(self.lab, lab);
+        lab.write_file(
+            &format!("/etc/archipelago/apps/{id}.toml"),
+            manifest.as_bytes(),
+        )
+        .await
+        .map_err(chain)
+    }
+
+    async fn state_files(&self) -> Result<Vec<(String, String)>, String> {
+        lab!(self.lab, lab);
+        let script = "cd /var/lib/archipelago && find . -type f | while read -r f; do printf '%s\\0' \"${f#./}\"; cat \"$f\"; printf '\\0'; done";
+        let text = lab.succeed(&["sh", "-ec", script]).await.map_err(chain)?;
+        let mut parts = text.split('\0');
+        let mut files = Vec::new();
+        while let (Some(path), Some(content)) = (parts.next(), parts.next()) {
+            files.push((path.to_owned(), content.to_owned()));
+        }
+        Ok(files)
+    }
+
+    async fn restart_daemon(&mut self) -> Result<(), String> {
+        {
+            lab!(self.lab, lab);
+            lab.succeed(&["systemctl", "restart", "archipelago.service"])
+                .await
+                .map_err(chain)?;
+        }
+        node_answers(&self.lab).await
+    }
+
+    async fn power_loss(&mut self) -> Result<(), String> {
+        {
+            let mut guard = self.lab.lock().await;
+            // Docker publishes on another port after a restart.
+            guard.way = None;
+            let lab = guard.lab.as_ref().ok_or("the lab is gone")?;
+            lab.power_loss().await.map_err(chain)?;
+        }
+        node_answers(&self.lab).await
+    }
+
+    async fn inject(&self, fault: Fault<'_>) -> Result<(), String> {
+        poke(self, fault).await
+    }
+
+    async fn look_now(&self) -> Result<(), String> {
+        lab!(self.lab, lab);
+        lab.succeed(&[
+            "systemctl",
+            "kill",
+            "--kill-who=main",
+            "--signal=USR1",
+            "archipelago.service",
+        ])
+        .await
+        .map_err(chain)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! Scenarios: lifecycle tests, each written once against [`target::Target`] and run on `mock` (milliseconds) and on `lab`
+//! (real podman under a real systemd, one lab a scenario).
+//!
+//! `cargo nextest run --profile unit` runs the mock ones, `--profile lab` the lab ones. Plain `cargo test` would run all of
+//! them in one process and without the profiles' limits; it works, slowly.
+//!
+//! Listing (`--list`) touches no engine. A scenario that needs what a target cannot give is ignored at listing, with the
+//! reason in its name's place on standard error.
+
+mod fixture;
+mod heal;
+mod install;
+mod lab_target;
+mod mock_target;
+mod recovery;
+mod registry;
+mod stage;
+mod stop;
+mod target;
+mod uninstall;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use registry::Scenario;
+
+/// Every scenario; a module's list that is missing here is dead code, and does not build.
+fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        install::SCENARIOS,
+        heal::SCENARIOS,
+        stop::SCENARIOS,
+        uninstall::SCENARIOS,
+        recovery::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn main() -> ExitCode {
+    archipelago_lab::init();
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    let mut labs = Vec::new();
+    for scenario in all() {
+        // The mock gives all that scenarios can need.
+        trials.push(Trial::test(format!("mock::{}", scenario.name()), || {
+            mock_target::run(scenario).map_err(Failed::from)
+        }));
+        let name = format!("lab::{}", scenario.name());
+        let ignored = lab_target::unfit()
+            .or_else(|| scenario.needs.iter().copied().find_map(lab_target::cannot));
+        match &ignored {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => labs.push(name.clone()),
+        }
+        let run = || lab_target::run(scenario).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
+    }
+    if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
+        // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
+        if let Err(error) = archipelago_lab::enter() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Whether a trial will run: libtest-mimic's own rules for names.
+fn is_wanted(name: &str, arguments: &Arguments) -> bool {
+    let fits = |wanted: &String| {
+        if arguments.exact {
+            name == *wanted
+        } else {
+            name.contains(wanted.as_str())
+        }
+    };
+    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
+}

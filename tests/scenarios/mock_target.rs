@@ -1,0 +1,194 @@
+//! The target `mock`: daemon, podman, machine and clock in this process, on paused time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archipelago::clock::VirtualClock;
+use archipelago::config::Config;
+use archipelago::container::mock_podman::MockPodman;
+use archipelago::container::runtime::CommandExecutor;
+use archipelago::daemon::Daemon;
+use archipelago::host::MockHost;
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::registry::Scenario;
+use crate::stage::Stage;
+use crate::target::{Fault, Output, Target};
+
+/// Runs a scenario on a fresh mock node.
+pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(async {
+        let mock = Mock::new(scenario.look_every).await?;
+        let podman = mock.podman.clone();
+        let mut stage = Stage::new(Box::new(mock));
+        let outcome = (scenario.run)(&mut stage).await;
+        outcome.map_err(|error| format!("{error}\n\n{}", kept(scenario, &stage, &podman)))
+    })
+}
+
+/// Keeps what was done and every command line that podman was given; says where.
+fn kept(scenario: &Scenario, stage: &Stage, podman: &MockPodman) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("target/mock")
+        .join(scenario.name().replace("::", "-"));
+    let calls: Vec<String> = podman.calls().iter().map(|argv| argv.join(" ")).collect();
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("timeline.txt"), stage.timeline.join("\n")))
+        .and_then(|()| std::fs::write(folder.join("podman.txt"), calls.join("\n")));
+    match written {
+        Ok(()) => format!(
+            "the last that was done:\n  {}\nevidence: {}",
+            stage.timeline[stage.timeline.len().saturating_sub(5)..].join("\n  "),
+            folder.display()
+        ),
+        Err(error) => format!("no evidence: {error}"),
+    }
+}
+
+struct Mock {
+    podman: MockPodman,
+    host: MockHost,
+    config: Config,
+    clock: Arc<VirtualClock>,
+    daemon: Option<Daemon>,
+    _folder: tempfile::TempDir,
+}
+
+impl Mock {
+    async fn new(look_every: u64) -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| format!("no folder: {error}"))?;
+        let mut config = Config {
+            state_dir: folder.path().join("state"),
+            apps_dir: folder.path().join("apps"),
+            ..Config::default()
+        };
+        config.health.interval = Duration::from_secs(look_every);
+        config.install.stay_up = Duration::from_secs(1);
+        std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
+        let podman = MockPodman::new();
+        podman.add_image(archipelago_lab::image::FIXTURE_IMAGE);
+        let mut mock = Self {
+            clock: Arc::new(VirtualClock::new(podman.now())),
+            podman,
+            host: MockHost::new(),
+            config,
+            daemon: None,
+            _folder: folder,
+        };
+        mock.start_daemon().await?;
+        Ok(mock)
+    }
+
+    async fn start_daemon(&mut self) -> Result<(), String> {
+        let daemon = Daemon::start(
+            self.config.clone(),
+            Arc::new(self.podman.clone()),
+            self.clock.clone(),
+            Arc::new(self.host.clone()),
+        )
+        .map_err(|error| archipelago_lab::chain(&error))?;
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+
+    fn daemon(&self) -> Result<&Daemon, String> {
+        self.daemon.as_ref().ok_or_else(|| "no daemon runs".into())
+    }
+
+    fn take_daemon(&mut self) -> Result<Daemon, String> {
+        self.daemon.take().ok_or_else(|| "no daemon runs".into())
+    }
+}
+
+#[async_trait]
+impl Target for Mock {
+    async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String> {
+        let daemon = self.daemon()?;
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let request = Request::post("/rpc/v1")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", daemon.token()))
+            .body(Body::from(body.to_string()))
+            .map_err(|error| error.to_string())?;
+        let answer = daemon
+            .router()
+            .oneshot(request)
+            .await
+            .map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX)
+            .await
+            .map_err(|error| error.to_string())?;
+        super::lab_target::result_of(status.as_u16(), &bytes)
+    }
+
+    async fn podman(&self, argv: &[&str]) -> Result<Output, String> {
+        let output = self
+            .podman
+            .execute("podman", argv)
+            .await
+            .map_err(|error| archipelago_lab::chain(&error))?;
+        Ok(Output {
+            code: output.code.into(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String> {
+        let path = self.config.apps_dir.join(format!("{id}.toml"));
+        std::fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    async fn state_files(&self) -> Result<Vec<(String, String)>, String> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.config.state_dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(|error| error.to_string())? {
+                let path = entry.map_err(|error| error.to_string())?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let content = std::fs::read(&path).map_err(|error| error.to_string())?;
+                let name = path.strip_prefix(&self.config.state_dir).unwrap_or(&path);
+                files.push((
+                    name.display().to_string(),
+                    String::from_utf8_lossy(&content).into_owned(),
+                ));
+            }
+        }
+        Ok(files)
+    }
+
+    async fn restart_daemon(&mut self) -> Result<(), String> {
+        self.take_daemon()?.shutdown().await;
+        self.start_daemon().await
+    }
+
+    async fn power_loss(&mut self) -> Result<(), String> {
+        self.take_daemon()?.abort().await;
+        self.podman.power_loss();
+        self.host.reboot();
+        self.start_daemon().await
+    }
+
+    async fn inject(&self, fault: Fault<'_>) -> Result<(), String> {
+        super::lab_target::poke(self, fault).await
+    }
+
+    async fn look_now(&self) -> Result<(), String> {
+        self.daemon()?.look_now();
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! How a module names its scenarios.
+
+use std::pin::Pin;
+
+use crate::stage::Stage;
+use crate::target::Need;
+
+/// What a scenario ends with.
+pub(crate) type Outcome = Result<(), String>;
+
+/// One scenario.
+pub(crate) struct Scenario {
+    /// `module_path!()` of where it stands.
+    pub(crate) module: &'static str,
+    /// The function's name.
+    pub(crate) function: &'static str,
+    /// Seconds between two looks of the health monitor.
+    pub(crate) look_every: u64,
+    /// What a target must be able to give; where it cannot, the trial is ignored.
+    pub(crate) needs: &'static [Need],
+    /// Starts it.
+    pub(crate) run: for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
+}
+
+impl Scenario {
+    /// `heal::exited_container_is_restarted_and_counted`.
+    pub(crate) fn name(&self) -> String {
+        let module = self.module.rsplit("::").next().unwrap_or(self.module);
+        format!("{module}::{}", self.function)
+    }
+}
+
+/// Lists the scenarios of a module: `scenarios![one, two look_every 3600 needs [MemoryLimit]]`. One that is left out is dead
+/// code, and does not build.
+macro_rules! scenarios {
+    (@every) => { 1 };
+    (@every $every:literal) => { $every };
+    ($($function:ident $(look_every $every:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
+        pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
+            $($crate::registry::Scenario {
+                module: module_path!(),
+                function: stringify!($function),
+                look_every: $crate::registry::scenarios!(@every $($every)?),
+                needs: &[$($($crate::target::Need::$need),*)?],
+                run: |stage| Box::pin($function(stage)),
+            }),*
+        ];
+    };
+}
+pub(crate) use scenarios;

@@ -1,0 +1,57 @@
+//! Where a scenario runs.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// What a command left.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) code: i64,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// What a scenario needs of a target beyond podman and archipelago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Containers' memory can be limited, and the kernel kills who exceeds it.
+    MemoryLimit,
+    /// The power can be cut.
+    PowerLoss,
+}
+
+/// Something that happens to a node by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault<'a> {
+    /// The app in a container eats memory until the kernel kills it.
+    EatMemory { container: &'a str },
+    /// The app in a container ends with an exit code.
+    Exit { container: &'a str, code: i32 },
+}
+
+/// A node with podman and archipelago. All methods fail only when the target itself is broken.
+#[async_trait]
+pub(crate) trait Target: Send + Sync {
+    /// A JSON-RPC call; the inner result is what archipelago answered, `Err` being its error object.
+    async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String>;
+    /// podman's command line on the node.
+    async fn podman(&self, argv: &[&str]) -> Result<Output, String>;
+    /// Adds a manifest to the node's own.
+    async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String>;
+    /// Every file below archipelago's state folder, by path relative to it, with its content.
+    async fn state_files(&self) -> Result<Vec<(String, String)>, String>;
+    /// Restarts the daemon as systemd does; containers go on.
+    async fn restart_daemon(&mut self) -> Result<(), String>;
+    /// Cuts the power and boots again; the daemon answers again after it.
+    async fn power_loss(&mut self) -> Result<(), String>;
+    /// Makes something happen.
+    async fn inject(&self, fault: Fault<'_>) -> Result<(), String>;
+    /// Makes the health monitor look now.
+    async fn look_now(&self) -> Result<(), String>;
+    /// Lets so much of the target's time go by: real on a lab, virtual on the mock.
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
