@@ -99,11 +99,20 @@ impl Lab {
 /// What a lab is waiting for: its jobs and the last lines of its journal, or its log if it does not run. None if it
 /// does not exist or was never started.
 pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String> {
-    let state = docker
+    let inspect = docker
         .inspect_container(container, None::<InspectContainerOptions>)
-        .await
-        .ok()?
-        .state?;
+        .await;
+    let state = match inspect {
+        Ok(inspect) => inspect.state?,
+        // podman's word `stopped`, before it has tidied up after a container that ended, is none that Docker knows.
+        Err(bollard::errors::Error::JsonDataError { .. }) => {
+            return Some(format!(
+                "it ended; its log:\n{}",
+                log_of(docker, container).await
+            ));
+        }
+        Err(_) => return None,
+    };
     if state.running == Some(true) {
         let script = "systemctl list-jobs --no-pager --no-legend; journalctl --no-pager -n 20 -o short-monotonic";
         let command = ["/bin/sh", "-c", script];
@@ -122,6 +131,14 @@ pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String
     if never_started {
         return None;
     }
+    Some(format!(
+        "it ended with exit code {}; its log:\n{}",
+        state.exit_code.unwrap_or(-1),
+        log_of(docker, container).await
+    ))
+}
+
+async fn log_of(docker: &Docker, container: &str) -> String {
     let options = LogsOptionsBuilder::default()
         .stdout(true)
         .stderr(true)
@@ -132,11 +149,7 @@ pub(super) async fn last_seen(docker: &Docker, container: &str) -> Option<String
         .filter_map(async |line| line.ok().map(|line| line.to_string()))
         .collect()
         .await;
-    Some(format!(
-        "it ended with exit code {}; its log:\n{}",
-        state.exit_code.unwrap_or(-1),
-        log.trim_end()
-    ))
+    log.trim_end().to_owned()
 }
 
 /// Whether a lab has ever said that it is ready.
