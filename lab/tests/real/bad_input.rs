@@ -183,17 +183,17 @@ async fn a_lab_that_cannot_boot() -> anyhow::Result<()> {
     let begun = Instant::now();
     let error = refused(builder).await?;
     let text = archipelago_lab::chain(&error);
-    ensure!(matches!(error, LabError::NotReady { .. }), "{error:?}");
-    ensure!(text.contains("it ended with exit code"), "{text}");
     ensure!(begun.elapsed() < Duration::from_secs(20), "{text}");
-    let LabError::NotReady { lab, .. } = error else {
-        unreachable!("seen above")
+    // Which of the two is a race that is not ours: testcontainers looks at the container once it is started, and cannot
+    // parse podman's state `stopped`.
+    let (LabError::NotReady { lab, .. } | LabError::Start { lab, .. }) = &error else {
+        anyhow::bail!("{error:?}")
     };
     let left = archipelago_lab::session::keeper::ours(&host_engine()?).await?;
     let left = left.iter().filter(|left| {
         left.labels
             .as_ref()
-            .is_some_and(|labels| labels.values().any(|id| *id == lab))
+            .is_some_and(|labels| labels.values().any(|id| id == lab))
     });
     ensure!(left.count() == 0, "lab {lab} is left");
     Ok(())
