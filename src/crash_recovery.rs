@@ -198,7 +198,7 @@ impl Packages {
                 }
             }
         };
-        self.observe_all(&statuses, &BTreeSet::new());
+        self.observe_all(&statuses, &BTreeSet::new(), &BTreeSet::new());
         self.finish_cut_short().await;
         self.finish_stops().await;
         let plan = {
