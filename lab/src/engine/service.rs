@@ -352,20 +352,24 @@ impl Service {
         None
     }
 
+    /// Ends what the service runs by itself: the step of an image build whose client is gone. podman then removes the
+    /// build's container. Labs are not among them, conmon has left the family.
+    pub fn end_steps(&self) {
+        for child in descendants(self.process.pid) {
+            if let Some(child) = rustix::process::Pid::from_raw(child.cast_signed())
+                && let Err(error) =
+                    rustix::process::kill_process(child, rustix::process::Signal::KILL)
+            {
+                tracing::debug!(%error, ?child, "it ended by itself");
+            }
+        }
+    }
+
     /// Ends the service and waits for it.
     pub fn stop(&mut self) {
         use rustix::process::{Signal, kill_process};
         // The exec chain keeps the pid, so the signal reaches podman itself.
         if let Some(pid) = rustix::process::Pid::from_raw(self.process.pid.cast_signed()) {
-            // First what it runs by itself: the step of an image build whose client is gone. Labs are not among them, conmon
-            // has left the family; podman then removes the build's container.
-            for child in descendants(self.process.pid) {
-                if let Some(child) = rustix::process::Pid::from_raw(child.cast_signed())
-                    && let Err(error) = kill_process(child, Signal::KILL)
-                {
-                    tracing::debug!(%error, ?child, "it ended by itself");
-                }
-            }
             for (signal, patience) in [(Signal::TERM, 3), (Signal::KILL, 3)] {
                 // A zombie of ours does not count as alive, so its pid cannot be another's yet.
                 let sent = !self.process.is_alive() || kill_process(pid, signal).is_ok();

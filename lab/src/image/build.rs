@@ -340,11 +340,13 @@ async fn build_layers(
     tag: &str,
 ) -> Result<(), ImageError> {
     let context = context(inputs, fixture).map_err(io("lay out the build context"))?;
+    let source = source_root().to_string_lossy();
     let arguments: HashMap<&str, &str> = from.map(|from| ("BASE", from)).into_iter().collect();
     let options = BuildImageOptionsBuilder::default()
         .dockerfile("Containerfile")
         .t(&format!("{REPOSITORY}:{tag}"))
         .buildargs(&arguments)
+        .labels(&HashMap::from([(LABEL_SOURCE, source.as_ref())]))
         .rm(true)
         .forcerm(true)
         .build();
@@ -484,7 +486,10 @@ async fn logs(docker: &Docker, id: &str) -> String {
         .await
 }
 
-/// Removes the images of the same base that older sources made, except those in use.
+/// The label with the folder whose sources made an image. Two checkouts on one machine keep one image each.
+const LABEL_SOURCE: &str = "io.archipelago.lab.source";
+
+/// Removes the images of the same base that older sources in the same folder made, except those in use.
 async fn remove_older(docker: &Docker, base: &Base, keep: &str) -> Result<(), ImageError> {
     let mine = format!("{REPOSITORY}:{}-", base.tag_part());
     let images = docker
@@ -493,6 +498,10 @@ async fn remove_older(docker: &Docker, base: &Base, keep: &str) -> Result<(), Im
         .map_err(engine("list images"))?;
     let older = images
         .into_iter()
+        .filter(|image| {
+            let made_by = image.labels.get(LABEL_SOURCE);
+            made_by.is_some_and(|folder| *folder == source_root().to_string_lossy())
+        })
         .flat_map(|image| image.repo_tags)
         .filter(|tag| tag.starts_with(&mine) && tag != keep);
     for tag in older {

@@ -121,10 +121,20 @@ impl LabBuilder {
         let guard = match started {
             Ok(guard) => guard,
             Err(source) => {
+                // One that ended at once did start, and its log says why it ended; testcontainers stumbles over its state.
+                let last_seen = unfinished.last_seen().await;
                 unfinished.remove().await;
-                return Err(LabError::Start {
-                    lab: id,
-                    source: source.into(),
+                return Err(match last_seen {
+                    Some(last_seen) => LabError::NotReady {
+                        lab: id,
+                        awaited: super::ready::awaited(1),
+                        deadline,
+                        last_seen,
+                    },
+                    None => LabError::Start {
+                        lab: id,
+                        source: source.into(),
+                    },
                 });
             }
         };
@@ -252,6 +262,12 @@ struct Unfinished {
 }
 
 impl Unfinished {
+    /// What it did, if it ever ran.
+    async fn last_seen(&self) -> Option<String> {
+        let containers = unfinished_containers(&self.docker, self.id.as_deref()?).await;
+        super::ready::last_seen(&self.docker, containers.first()?).await
+    }
+
     async fn remove(&mut self) {
         if let Some(id) = &self.id {
             remove_unfinished(&self.docker, id).await;

@@ -25,6 +25,11 @@ fn missing_privilege(log: &str) -> String {
         .to_owned()
 }
 
+/// For [`LabError::NotReady`].
+pub(super) fn awaited(boots: usize) -> String {
+    format!("the line `{READY_LINE}` in its log, after boot {boots}")
+}
+
 impl Lab {
     /// Waits until the lab has said that it is ready `boots` times. By log and not by exec: a process that enters before
     /// systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
@@ -41,7 +46,7 @@ impl Lab {
                     .unwrap_or_else(|| "the lab is gone".into());
                 Err(LabError::NotReady {
                     lab: self.id.clone(),
-                    awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
+                    awaited: awaited(boots),
                     deadline: self.deadline,
                     last_seen,
                 })

@@ -228,6 +228,10 @@ impl Keeper {
                 idle_since = None;
                 continue;
             }
+            if let (None, Some(service)) = (idle_since, &self.service) {
+                // Nobody is left to want them; podman tidies up while we linger.
+                service.end_steps();
+            }
             if idle_since.get_or_insert_with(Instant::now).elapsed() < LINGER {
                 continue;
             }

@@ -122,6 +122,8 @@ async fn an_unknown_base() -> anyhow::Result<()> {
     ] {
         stage.lab(command).await?.expect(2, &bases)?;
     }
+    let stage = stage.wrapper(&["env", "ARCHIPELAGO_LAB_BASE=debian13"]);
+    stage.lab(&["up"]).await?.expect(2, &bases)?;
     stage.nothing_is_left(&[]).await
 }
 

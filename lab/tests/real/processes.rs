@@ -7,7 +7,7 @@ use archipelago_lab::session::owner::Owner;
 use rustix::process::{Pid, Signal};
 
 /// How long anything may take that should happen soon; generous, the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(40);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Looks until it is so. `look` says what it saw instead.
 pub(crate) async fn until<T>(
