@@ -307,3 +307,42 @@ async fn health_says_when_podman_fails_and_how_often_the_monitor_has_looked() {
         "5.4.2"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_changes_nothing_writes_nothing() {
+    let node = Node::new().await;
+    node.app("echo", "serve 1", NO_RESTART);
+    node.app("quiet", "serve 2", NO_RESTART);
+    node.app("dead", "serve 3", NO_RESTART);
+    for id in ["echo", "quiet", "dead"] {
+        node.install(id).await;
+    }
+    node.rpc("package.stop", json!({ "id": "quiet" }))
+        .await
+        .expect("stopped");
+    // Long enough that it is given up on, and all else is stable.
+    node.podman.fail_start("dead", 99);
+    node.podman.kill_process("dead");
+    node.look_and_wait(SECOND * 5000).await;
+    // What is written from now on is a file that is there again.
+    let files = [
+        "restart-tracker.json",
+        "running-containers.json",
+        "user-stopped.json",
+        "packages/echo.json",
+        "packages/quiet.json",
+        "packages/dead.json",
+    ];
+    for file in files {
+        std::fs::remove_file(node.state_file(file)).expect(file);
+    }
+    for _ in 0..20 {
+        node.look_and_wait(SECOND * 121).await;
+    }
+    let written = files.map(|file| node.state_file(file).exists());
+    assert_eq!(written, [false; 6], "{files:?}");
+    // And what does change is written.
+    node.podman.kill_process("echo");
+    node.look_and_wait(SECOND * 5).await;
+    assert!(node.state_file("restart-tracker.json").exists());
+}

@@ -357,6 +357,15 @@ impl Service {
         use rustix::process::{Signal, kill_process};
         // The exec chain keeps the pid, so the signal reaches podman itself.
         if let Some(pid) = rustix::process::Pid::from_raw(self.process.pid.cast_signed()) {
+            // First what it runs by itself: the step of an image build whose client is gone. Labs are not among them, conmon
+            // has left the family; podman then removes the build's container.
+            for child in descendants(self.process.pid) {
+                if let Some(child) = rustix::process::Pid::from_raw(child.cast_signed())
+                    && let Err(error) = kill_process(child, Signal::KILL)
+                {
+                    tracing::debug!(%error, ?child, "it ended by itself");
+                }
+            }
             for (signal, patience) in [(Signal::TERM, 3), (Signal::KILL, 3)] {
                 // A zombie of ours does not count as alive, so its pid cannot be another's yet.
                 let sent = !self.process.is_alive() || kill_process(pid, signal).is_ok();
@@ -375,6 +384,33 @@ impl Service {
             tracing::warn!(%error, "the folder of podman's temporary files stays");
         }
     }
+}
+
+/// All processes below one, parents first.
+fn descendants(of: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            Some((pid, parent.trim().parse().ok()?))
+        })
+        .collect();
+    let mut family = vec![of];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        next += 1;
+        family.extend(
+            parents
+                .iter()
+                .filter(|(_, up)| *up == parent)
+                .map(|(pid, _)| pid),
+        );
+    }
+    family.remove(0);
+    family
 }
 
 /// Where podman puts what it is sent. Not below the state directory, which is a tmpfs.

@@ -252,36 +252,9 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    async fn containers(&self) -> Vec<String> {
-        let Some(id) = &self.id else {
-            return Vec::new();
-        };
-        match keeper::ours(&self.docker).await {
-            Ok(all) => all
-                .into_iter()
-                .filter(|container| {
-                    container
-                        .labels
-                        .as_ref()
-                        .is_some_and(|labels| labels.get(LABEL_LAB) == Some(id))
-                })
-                .filter_map(|container| container.id)
-                .collect(),
-            Err(error) => {
-                tracing::warn!(%error, lab = id, "cannot look for an unfinished lab");
-                Vec::new()
-            }
-        }
-    }
-
     async fn remove(&mut self) {
-        for container in self.containers().await {
-            if let Err(error) = keeper::remove(&self.docker, &container)
-                .await
-                .map_err(refused(&container, "remove"))
-            {
-                tracing::warn!(error = crate::chain(&error), "an unfinished lab stays");
-            }
+        if let Some(id) = &self.id {
+            remove_unfinished(&self.docker, id).await;
         }
         self.id = None;
     }
@@ -290,16 +263,42 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
-        let mut rest = Self {
-            docker: self.docker.clone(),
-            id: Some(id),
-        };
+        let docker = self.docker.clone();
         // Dropped half-way (a timeout or Ctrl-C outside): finish in the background while the runtime lives; after that
         // the keeper does it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { rest.remove().await });
-        } else {
-            rest.id = None;
+            // Not a guard again: a runtime that shuts down drops the task, and that would spawn the next one.
+            runtime.spawn(async move { remove_unfinished(&docker, &id).await });
+        }
+    }
+}
+
+async fn unfinished_containers(docker: &bollard::Docker, id: &str) -> Vec<String> {
+    match keeper::ours(docker).await {
+        Ok(all) => all
+            .into_iter()
+            .filter(|container| {
+                container
+                    .labels
+                    .as_ref()
+                    .is_some_and(|labels| labels.get(LABEL_LAB).is_some_and(|lab| lab == id))
+            })
+            .filter_map(|container| container.id)
+            .collect(),
+        Err(error) => {
+            tracing::warn!(%error, lab = id, "cannot look for an unfinished lab");
+            Vec::new()
+        }
+    }
+}
+
+async fn remove_unfinished(docker: &bollard::Docker, id: &str) {
+    for container in unfinished_containers(docker, id).await {
+        if let Err(error) = keeper::remove(docker, &container)
+            .await
+            .map_err(refused(&container, "remove"))
+        {
+            tracing::warn!(error = crate::chain(&error), "an unfinished lab stays");
         }
     }
 }

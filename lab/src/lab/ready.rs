@@ -30,17 +30,15 @@ impl Lab {
     /// systemd is up would sit in the root cgroup, and delegation on cgroup v2 would break.
     pub(super) async fn until_ready(&self, boots: usize) -> Result<(), LabError> {
         match tokio::time::timeout(self.deadline, self.ready_lines(boots, true)).await {
-            Ok(seen) if seen >= boots => Ok(()),
+            Ok((seen, _)) if seen >= boots => Ok(()),
+            Ok((_, log)) if log.contains(UNPRIVILEGED) => Err(LabError::Unprivileged {
+                lab: self.id.clone(),
+                missing: missing_privilege(&log),
+            }),
             Ok(_) | Err(_) => {
                 let last_seen = last_seen(&self.docker, &self.container)
                     .await
                     .unwrap_or_else(|| "the lab is gone".into());
-                if last_seen.contains(UNPRIVILEGED) {
-                    return Err(LabError::Unprivileged {
-                        lab: self.id.clone(),
-                        missing: missing_privilege(&last_seen),
-                    });
-                }
                 Err(LabError::NotReady {
                     lab: self.id.clone(),
                     awaited: format!("the line `{READY_LINE}` in its log, after boot {boots}"),
@@ -68,11 +66,12 @@ impl Lab {
 
     /// How often the lab has been ready.
     pub(super) async fn boots(&self) -> usize {
-        self.ready_lines(usize::MAX, false).await
+        self.ready_lines(usize::MAX, false).await.0
     }
 
-    /// Reads the log until the line has come so many times, or to its end; how often it has come.
-    async fn ready_lines(&self, wanted: usize, follow: bool) -> usize {
+    /// Reads the log until the line has come so many times, or to its end, or until the lab gives up; how
+    /// often it has come, and the log.
+    async fn ready_lines(&self, wanted: usize, follow: bool) -> (usize, String) {
         let options = LogsOptionsBuilder::default()
             .follow(follow)
             .stdout(true)
@@ -84,11 +83,11 @@ impl Lab {
         while let Some(Ok(chunk)) = log.next().await {
             text.push_str(&chunk.to_string());
             seen = text.matches(READY_LINE).count();
-            if seen >= wanted {
+            if seen >= wanted || text.contains(UNPRIVILEGED) {
                 break;
             }
         }
-        seen
+        (seen, text)
     }
 }
 
