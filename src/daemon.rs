@@ -111,10 +111,11 @@ impl Daemon {
         let token = api::load_or_make_token(&packages)?;
         packages.book().recovering = true;
         let packages = Arc::new(packages);
+        let tasks = Tasks::default();
         Ok(Self {
-            monitor: Monitor::new(Arc::clone(&packages)),
+            monitor: Monitor::new(Arc::clone(&packages), tasks.clone()),
             packages,
-            tasks: Tasks::default(),
+            tasks,
             token,
             past,
             presence: Mutex::new(Some(Presence {

@@ -61,9 +61,19 @@ pub struct Seen {
 }
 
 /// The histories of all containers, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RestartTracker {
     containers: BTreeMap<String, RestartHistory>,
+    /// Something differs from what was last taken for saving.
+    #[serde(skip)]
+    is_changed: bool,
+}
+
+/// Sets a field; whether it was another before.
+fn set<T: PartialEq>(field: &mut T, value: T) -> bool {
+    let differs = *field != value;
+    *field = value;
+    differs
 }
 
 impl RestartTracker {
@@ -73,8 +83,24 @@ impl RestartTracker {
         self.containers.get(name)
     }
 
-    fn entry(&mut self, name: &str) -> &mut RestartHistory {
-        self.containers.entry(name.to_owned()).or_default()
+    /// Whether anything has changed since this was last asked: only then it needs to be saved.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
+    }
+
+    /// Changes a history, which is begun where there is none. `change` says whether it did.
+    fn change<R>(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut RestartHistory) -> (bool, R),
+    ) -> R {
+        if !self.containers.contains_key(name) {
+            self.is_changed = true;
+        }
+        let history = self.containers.entry(name.to_owned()).or_default();
+        let (changed, result) = change(history);
+        self.is_changed |= changed;
+        result
     }
 
     /// Takes in one look. Returns whether the container came up since the last one.
@@ -87,82 +113,132 @@ impl RestartTracker {
         now: DateTime<Utc>,
         stability: TimeDelta,
     ) -> bool {
-        let history = self.entry(name);
-        if seen.podman_restarts > history.podman_restarts && seen.running {
-            history.remember(ExitRecord {
+        self.change(name, |history| history.observe(seen, now, stability))
+    }
+
+    /// Counts an attempt. Saved before the attempt is made: one that is killed half-way counts too.
+    pub fn attempt(&mut self, name: &str, now: DateTime<Utc>) {
+        self.change(name, |history| {
+            history.attempts = history.attempts.saturating_add(1);
+            history.last_attempt = Some(now);
+            (true, ())
+        });
+    }
+
+    /// Takes in how a start went.
+    pub fn start_outcome(&mut self, name: &str, error: Option<String>) {
+        self.change(name, |history| (set(&mut history.start_error, error), ()));
+    }
+
+    /// Marks that the monitor gave up and said so.
+    pub fn give_up(&mut self, name: &str, now: DateTime<Utc>) {
+        self.change(name, |history| (set(&mut history.gave_up, Some(now)), ()));
+    }
+
+    /// Forgives the attempts: a dependency came back, or the user started it. How it ended stays known.
+    pub fn forgive(&mut self, name: &str) {
+        if let Some(history) = self.containers.get_mut(name) {
+            self.is_changed |= history.forgive()
+                | set(&mut history.start_error, None)
+                | set(&mut history.stopping_since, None);
+        }
+    }
+
+    /// Forgets a container that is no more.
+    pub fn forget(&mut self, name: &str) {
+        self.is_changed |= self.containers.remove(name).is_some();
+    }
+}
+
+impl RestartHistory {
+    /// Whether anything changed, and whether the container came up.
+    fn observe(&mut self, seen: Seen, now: DateTime<Utc>, stability: TimeDelta) -> (bool, bool) {
+        let mut changed = false;
+        if seen.podman_restarts > self.podman_restarts && seen.running {
+            changed |= self.remember(ExitRecord {
                 reason: "restarted by podman".to_owned(),
                 code: None,
                 at: seen.started_at.unwrap_or(now),
                 run: seen.started_at,
             });
         }
-        history.podman_restarts = seen.podman_restarts;
+        changed |= set(&mut self.podman_restarts, seen.podman_restarts);
         if let Some(exit) = seen.exit {
-            history.remember(exit);
+            changed |= self.remember(exit);
         }
-        history.stopping_since = match (seen.stopping, history.stopping_since) {
+        let stopping_since = match (seen.stopping, self.stopping_since) {
             (true, None) => Some(now),
             (true, since) => since,
             (false, _) => None,
         };
+        changed |= set(&mut self.stopping_since, stopping_since);
         if !seen.running {
-            history.running_since = None;
-            return false;
+            return (changed | set(&mut self.running_since, None), false);
         }
         let since = seen.started_at.unwrap_or(now);
-        let came_up = history.running_since != Some(since);
-        history.running_since = Some(since);
-        history.start_error = None;
+        let came_up = set(&mut self.running_since, Some(since));
+        changed |= came_up | set(&mut self.start_error, None);
         // A start in the future is a clock that was set back: it counts from now on, not for ever.
         if since <= now && has_passed(since, stability, now) {
-            history.attempts = 0;
-            history.last_attempt = None;
-            history.gave_up = None;
+            changed |= self.forgive();
         }
-        came_up
+        (changed, came_up)
     }
 
-    /// Counts an attempt. Saved before the attempt is made: one that is killed half-way counts too.
-    pub fn attempt(&mut self, name: &str, now: DateTime<Utc>) {
-        let history = self.entry(name);
-        history.attempts = history.attempts.saturating_add(1);
-        history.last_attempt = Some(now);
+    /// Forgets the attempts. Whether there were any.
+    fn forgive(&mut self) -> bool {
+        set(&mut self.attempts, 0)
+            | set(&mut self.last_attempt, None)
+            | set(&mut self.gave_up, None)
     }
 
-    /// Takes in how a start went.
-    pub fn start_outcome(&mut self, name: &str, error: Option<String>) {
-        self.entry(name).start_error = error;
-    }
-
-    /// Marks that the monitor gave up and said so.
-    pub fn give_up(&mut self, name: &str, now: DateTime<Utc>) {
-        self.entry(name).gave_up = Some(now);
-    }
-
-    /// Forgives the attempts: a dependency came back, or the user started it. How it ended stays known.
-    pub fn forgive(&mut self, name: &str) {
-        if let Some(history) = self.containers.get_mut(name) {
-            history.attempts = 0;
-            history.last_attempt = None;
-            history.gave_up = None;
-            history.start_error = None;
-            history.stopping_since = None;
-        }
-    }
-
-    /// Forgets a container that is no more.
-    pub fn forget(&mut self, name: &str) {
-        self.containers.remove(name);
-    }
-}
-
-impl RestartHistory {
-    fn remember(&mut self, exit: ExitRecord) {
+    /// Keeps an end. Whether it is a new one.
+    fn remember(&mut self, exit: ExitRecord) -> bool {
         if self.exits.last().is_some_and(|last| last.run == exit.run) {
-            return;
+            return false;
         }
         self.exits.push(exit);
         let excess = self.exits.len().saturating_sub(MAX_EXITS);
         self.exits.drain(..excess);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(secs: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(secs)
+    }
+
+    proptest! {
+        // Only what is said to have changed is saved.
+        #[test]
+        fn it_has_changed_when_it_differs_and_only_then(steps in prop::collection::vec((0_u8..8, 0_i64..3, any::<bool>()), 1..30)) {
+            let mut tracker = RestartTracker::default();
+            for (now, (step, small, flag)) in (0..).map(|now: i64| now * 10).zip(steps) {
+                let before = tracker.containers.clone();
+                let name = if flag { "a" } else { "b" };
+                let run = at(small);
+                let exit = ExitRecord { reason: "crashed".to_owned(), code: Some(1), at: run, run: Some(run) };
+                let look = match step {
+                    0 => { tracker.attempt(name, at(now)); None }
+                    1 => { tracker.start_outcome(name, flag.then(|| "no".to_owned())); None }
+                    2 => { tracker.give_up(name, run); None }
+                    3 => { tracker.forgive("a"); None }
+                    4 => { tracker.forget(name); None }
+                    5 => Some(Seen { running: true, started_at: Some(run), podman_restarts: u32::from(flag), ..Seen::default() }),
+                    6 => Some(Seen { exit: Some(exit), ..Seen::default() }),
+                    _ => Some(Seen { stopping: flag, ..Seen::default() }),
+                };
+                if let Some(seen) = look {
+                    tracker.observe("a", seen, at(now), TimeDelta::seconds(100));
+                }
+                prop_assert_eq!(tracker.take_changed(), tracker.containers != before);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod grace;
 mod manifest;
 mod order;
 mod validate;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +17,8 @@ pub use manifest::{
     VolumeManifest,
 };
 pub use order::start_order;
-pub use validate::{Problem, Sourced, is_name, validate};
+pub use validate::{Problem, Sourced, validate};
+pub use words::is_name;
 
 /// Built-in manifests: file name and text.
 const BUILT_IN: &[(&str, &str)] = &[(

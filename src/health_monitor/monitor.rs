@@ -10,6 +10,7 @@ use super::{Action, Decision, Installed, PlanInput, Policy, plan};
 use crate::container::podman::PodmanError;
 use crate::container::status::{ContainerState, ContainerStatus};
 use crate::package::{PackageError, Packages, chain};
+use crate::tasks::Tasks;
 
 /// A process that just ended is still `running` to podman for a moment, until it has tidied up; only one that is gone for
 /// longer is taken for dead.
@@ -19,20 +20,25 @@ const PODMAN_RETRY: Duration = Duration::from_secs(10);
 /// The shortest pause between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// So many packages are healed at once; the others when one of these is done.
+const HEALS_AT_ONCE: usize = 4;
+
 /// Watches all installed containers and heals them.
 #[derive(Clone)]
 pub struct Monitor {
     packages: Arc<Packages>,
+    tasks: Tasks,
     /// Containers that podman says run and whose process is gone: its pid, and since when that was seen.
     suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
 }
 
 impl Monitor {
-    /// A monitor of these packages.
+    /// A monitor of these packages; it heals in these tasks.
     #[must_use]
-    pub fn new(packages: Arc<Packages>) -> Self {
+    pub fn new(packages: Arc<Packages>, tasks: Tasks) -> Self {
         Self {
             packages,
+            tasks,
             suspects: Arc::default(),
         }
     }
@@ -53,33 +59,25 @@ impl Monitor {
         }
     }
 
-    /// Looks and heals until nothing more can be done now. Returns how long to wait.
-    ///
-    /// After every success it looks again: what waited for that container need not wait for the next tick. It ends,
-    /// as a container that was just tried is not due again.
+    /// Looks, and begins to heal what needs it; whoever has been healed wakes the monitor, as others may have waited for
+    /// it. Returns how long to wait.
     async fn pass(&self) -> Duration {
-        loop {
-            let statuses = match self.packages.look().await {
-                Ok(statuses) => statuses,
-                Err(error) => {
-                    tracing::error!(error = chain(&error), "podman cannot be asked");
-                    return self.packages.config.health.interval.min(PODMAN_RETRY);
-                }
-            };
-            let dead = self.dead(&statuses);
-            self.packages.observe_all(&statuses, &dead);
-            let decisions = self.packages.plan(&statuses, &dead);
-            let mut acted = false;
-            for decision in &decisions {
-                acted |= self.carry_out(decision).await;
+        // Before the look: what is seen of these is our own doing, also when the healing ends meanwhile.
+        let healing = self.packages.book().healing.clone();
+        let statuses = match self.packages.look().await {
+            Ok(statuses) => statuses,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "podman cannot be asked");
+                return self.packages.config.health.interval.min(PODMAN_RETRY);
             }
-            if acted {
-                continue;
-            }
-            self.packages.save_snapshot(&statuses);
-            self.packages.count_look();
-            return self.pause(&decisions);
-        }
+        };
+        let dead = self.dead(&statuses);
+        self.packages.observe_all(&statuses, &dead, &healing);
+        let decisions = self.packages.plan(&statuses, &dead, &healing);
+        self.carry_out(&decisions);
+        self.packages.save_snapshot(&statuses);
+        self.packages.count_look();
+        self.pause(&decisions)
     }
 
     fn pause(&self, decisions: &[Decision]) -> Duration {
@@ -127,28 +125,45 @@ impl Monitor {
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether something was changed that other containers may have waited for.
-    async fn carry_out(&self, decision: &Decision) -> bool {
-        match decision.action {
-            Action::Skip => {
-                tracing::trace!(%decision);
-                false
+    /// Carries out a plan. Packages are healed side by side, so that one that takes ten minutes to stop holds up nobody
+    /// else; the containers of one package one after the other, in the plan's order.
+    fn carry_out(&self, decisions: &[Decision]) {
+        let mut to_heal: BTreeMap<&str, Vec<Decision>> = BTreeMap::new();
+        for decision in decisions {
+            match decision.action {
+                Action::Skip => tracing::trace!(%decision),
+                Action::Wait => tracing::debug!(%decision),
+                Action::Notify => {
+                    tracing::error!(%decision, "needs attention");
+                    let now = self.packages.clock.now();
+                    self.packages
+                        .change_tracker(|tracker| tracker.give_up(&decision.container, now));
+                }
+                Action::Start | Action::Restart | Action::Recreate => {
+                    let of_package = to_heal.entry(&decision.package).or_default();
+                    of_package.push(decision.clone());
+                }
             }
-            Action::Wait => {
-                tracing::debug!(%decision);
-                false
-            }
-            Action::Notify => {
-                tracing::error!(%decision, "needs attention");
-                let now = self.packages.clock.now();
-                self.packages
-                    .change_tracker(|tracker| tracker.give_up(&decision.container, now));
-                false
-            }
-            Action::Start | Action::Restart | Action::Recreate => self.heal(decision).await,
+        }
+        for (package, decisions) in to_heal {
+            let Some(healing) = Healing::begin(&self.packages, package) else {
+                continue;
+            };
+            let monitor = self.clone();
+            self.tasks.spawn(async move {
+                let mut acted = false;
+                for decision in &decisions {
+                    acted |= monitor.heal(decision).await;
+                }
+                drop(healing);
+                if acted {
+                    monitor.look_now();
+                }
+            });
         }
     }
 
+    /// Returns whether an attempt was made.
     async fn heal(&self, decision: &Decision) -> bool {
         let name = decision.container.as_str();
         let Some(_turn) = self.packages.try_turn(&decision.package) else {
@@ -177,7 +192,7 @@ impl Monitor {
         }
         self.packages
             .change_tracker(|tracker| tracker.start_outcome(name, error));
-        outcome.is_ok()
+        true
     }
 
     /// Whether the decision would be the same now that we have the package's turn: the user, or podman, may have
@@ -185,10 +200,35 @@ impl Monitor {
     async fn still_due(&self, decision: &Decision) -> Result<bool, PodmanError> {
         let statuses = self.packages.look().await?;
         let dead = self.dead(&statuses);
-        let again = self.packages.plan(&statuses, &dead);
+        let again = self.packages.plan(&statuses, &dead, &BTreeSet::new());
         Ok(again
             .iter()
             .any(|other| other.container == decision.container && other.action == decision.action))
+    }
+}
+
+/// A package that is being healed; dropping it ends that.
+struct Healing {
+    packages: Arc<Packages>,
+    package: String,
+}
+
+impl Healing {
+    /// `None` where it is being healed already, or as many others are as may be.
+    fn begin(packages: &Arc<Packages>, package: &str) -> Option<Self> {
+        let mut book = packages.book();
+        let may_begin =
+            book.healing.len() < HEALS_AT_ONCE && book.healing.insert(package.to_owned());
+        may_begin.then(|| Self {
+            packages: Arc::clone(packages),
+            package: package.to_owned(),
+        })
+    }
+}
+
+impl Drop for Healing {
+    fn drop(&mut self) {
+        self.packages.book().healing.remove(&self.package);
     }
 }
 
@@ -207,13 +247,16 @@ impl Packages {
             && !self.host.pid_exists(status.pid)
     }
 
-    /// The plan for what was just seen.
+    /// The plan for what was just seen; packages in `healing` are left alone.
     pub(crate) fn plan(
         &self,
         statuses: &BTreeMap<String, ContainerStatus>,
         dead: &BTreeSet<String>,
+        healing: &BTreeSet<String>,
     ) -> Vec<Decision> {
         let book = self.book();
+        let mut busy = book.busy();
+        busy.extend(healing.iter().map(|package| (package.clone(), "healing")));
         let installed: Vec<Installed<'_>> = book
             .installed()
             .map(|(package, manifest)| Installed { package, manifest })
@@ -224,13 +267,14 @@ impl Packages {
             dead,
             tracker: &book.tracker,
             user_stopped: &book.stopped.packages(),
-            busy: &book.busy(),
+            busy: &busy,
             policy: Policy::from(&self.config.health),
             now: self.clock.now(),
         })
     }
 
     /// Carries out a start, restart or recreation. The caller has the package's turn.
+    /// Returns whether an attempt was made.
     async fn heal(&self, decision: &Decision) -> Result<(), PackageError> {
         let package = decision.package.as_str();
         let name = decision.container.as_str();

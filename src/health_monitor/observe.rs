@@ -10,11 +10,13 @@ use crate::package::Packages;
 use crate::restart_tracker::{ExitRecord, Seen};
 
 impl Packages {
-    /// Takes a look into the tracker: how containers ended, which came up, whose dependents are forgiven.
+    /// Takes a look into the tracker: how containers ended, which came up, whose dependents are forgiven. Not of packages
+    /// that an operation or the monitor (`healing`) is at work on: what is seen of them is our own doing.
     pub(crate) fn observe_all(
         &self,
         statuses: &BTreeMap<String, ContainerStatus>,
         dead: &BTreeSet<String>,
+        healing: &BTreeSet<String>,
     ) {
         let now = self.clock.now();
         let stability = TimeDelta::from_std(self.config.health.stability).unwrap_or(TimeDelta::MAX);
@@ -22,7 +24,9 @@ impl Packages {
             let book = self.book();
             let containers: Vec<_> = book
                 .installed()
-                .filter(|(package, _)| !book.operations.contains_key(*package))
+                .filter(|(package, _)| {
+                    !book.operations.contains_key(*package) && !healing.contains(*package)
+                })
                 .collect();
             let dependents = |name: &str| {
                 let depends = |(_, other): &&(&str, &crate::catalog::ContainerManifest)| {

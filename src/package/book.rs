@@ -1,6 +1,6 @@
 //! What the daemon has in memory of its packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -51,6 +51,8 @@ pub(crate) struct Book {
     pub(crate) operations: BTreeMap<String, Operation>,
     pub(crate) podman_error: Option<String>,
     pub(crate) recovering: bool,
+    /// Packages that the monitor is healing.
+    pub(crate) healing: BTreeSet<String>,
     /// Completed passes of the health monitor, and the end of the last one.
     pub(crate) looks: u64,
     pub(crate) last_look: Option<DateTime<Utc>>,

@@ -58,6 +58,8 @@ pub struct Packages {
     records: Store,
     pub(crate) secrets: Store,
     book: Mutex<Book>,
+    /// Held from a change of what several packages share until its file is written: files are never older than memory.
+    writing: Mutex<()>,
     turns: Mutex<BTreeMap<String, Arc<TurnMutex<()>>>>,
     /// Held from looking whether the shared network is needed until it is made or removed.
     network: TurnMutex<()>,
@@ -101,6 +103,7 @@ impl Packages {
             records: records_store,
             secrets,
             book: Mutex::new(book),
+            writing: Mutex::new(()),
             turns: Mutex::new(BTreeMap::new()),
             network: TurnMutex::new(()),
             wake: Notify::new(),
@@ -110,6 +113,10 @@ impl Packages {
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         // Every change is a single assignment or insertion, so a panic elsewhere leaves it whole.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers an operation; a second one on the same package is refused.
@@ -152,9 +159,12 @@ impl Packages {
         self.book().records.get(package).cloned()
     }
 
-    /// Keeps a record: first in its file, then in memory.
+    /// Keeps a record: first in its file, then in memory. One that is as before is not written.
     pub(crate) fn put_record(&self, record: PackageRecord) -> Result<(), PackageError> {
         let id = record.manifest.id.clone();
+        if self.book().records.get(&id) == Some(&record) {
+            return Ok(());
+        }
         self.records
             .save(&file_name(&id), &record)
             .map_err(PackageError::store(&id))?;
@@ -197,6 +207,7 @@ impl Packages {
 
     /// Keeps the user's intent: first in its file, then in memory.
     pub(crate) fn set_stopped(&self, package: &str, stopped: bool) -> Result<(), PackageError> {
+        let _writing = self.writing();
         let mut intents = self.book().stopped.clone();
         if stopped {
             intents.stop(package, self.clock.now());
@@ -214,14 +225,12 @@ impl Packages {
 
     /// Changes the tracker. Where that cannot be saved, the change holds until the daemon ends, and is logged.
     pub(crate) fn change_tracker<R>(&self, change: impl FnOnce(&mut RestartTracker) -> R) -> R {
+        let _writing = self.writing();
         let (result, changed) = {
             let mut book = self.book();
-            let before = book.tracker.clone();
             let result = change(&mut book.tracker);
-            (
-                result,
-                (book.tracker != before).then(|| book.tracker.clone()),
-            )
+            let changed = book.tracker.take_changed();
+            (result, changed.then(|| book.tracker.clone()))
         };
         if let Some(tracker) = changed
             && let Err(error) = self.root.save(TRACKER_FILE, &tracker)
@@ -267,6 +276,7 @@ impl Packages {
 
     /// Saves which containers run and are meant to: what a crash recovery brings back.
     pub(crate) fn save_snapshot(&self, statuses: &BTreeMap<String, ContainerStatus>) {
+        let _writing = self.writing();
         let next = {
             let book = self.book();
             crash_recovery::next_snapshot(&crash_recovery::SnapshotInput {
@@ -318,5 +328,53 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.packages.book().operations.remove(&self.package);
         self.packages.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::container::mock_podman::MockPodman;
+    use crate::host::MockHost;
+
+    #[tokio::test]
+    async fn intents_and_attempts_that_change_at_once_are_all_kept() {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let dir = dir.expect("a temporary folder");
+        let config = Config {
+            state_dir: dir.path().to_owned(),
+            ..Config::default()
+        };
+        let open = || {
+            let podman = Podman::new(Arc::new(MockPodman::new()));
+            Packages::open(
+                config.clone(),
+                podman,
+                Arc::new(SystemClock),
+                Arc::new(MockHost::new()),
+            )
+            .expect("a state folder")
+        };
+        let packages = open();
+        let names: Vec<String> = (0..8).map(|number| format!("app-{number}")).collect();
+        std::thread::scope(|scope| {
+            for name in &names {
+                let packages = &packages;
+                scope.spawn(move || {
+                    packages.set_stopped(name, true).expect("kept");
+                    for _ in 0..50 {
+                        packages.change_tracker(|t| t.attempt(name, packages.clock.now()));
+                    }
+                });
+            }
+        });
+        let again = open();
+        let book = again.book();
+        for name in &names {
+            assert!(book.stopped.is_stopped(name), "{name}");
+            let attempts = book.tracker.history(name).map(|history| history.attempts);
+            assert_eq!(attempts, Some(50), "{name}");
+        }
     }
 }

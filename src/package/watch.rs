@@ -15,6 +15,9 @@ pub const LOG_LINES: u32 = 20;
 
 /// Between two looks at containers that must stay up.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// Between two looks once all have stayed up, and only health or the end of a one-shot container is waited for: a look is
+/// two podman processes.
+const WAIT_EVERY: Duration = Duration::from_secs(1);
 
 /// The containers of one package that an operation brings up.
 ///
@@ -81,7 +84,7 @@ impl<'a> Watch<'a> {
             }) {
                 break;
             }
-            sleep(WATCH_EVERY).await;
+            self.pause().await;
         }
         Ok(())
     }
@@ -137,9 +140,15 @@ impl<'a> Watch<'a> {
     /// Waits until all of them have stayed up, and are healthy or done.
     pub(crate) async fn until_good(mut self) -> Result<(), PackageError> {
         while !self.watched.is_empty() && !self.look().await?.all_good {
-            sleep(WATCH_EVERY).await;
+            self.pause().await;
         }
         Ok(())
+    }
+
+    async fn pause(&self) {
+        let young = |watched: &Watched<'_>| watched.since.elapsed() < watched.stay_up;
+        let is_early = self.watched.iter().any(young);
+        sleep(if is_early { WATCH_EVERY } else { WAIT_EVERY }).await;
     }
 
     /// Looks at all of them. Of several that are bad the first in start order is the error: the later ones may have ended

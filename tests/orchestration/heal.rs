@@ -307,3 +307,116 @@ async fn health_says_when_podman_fails_and_how_often_the_monitor_has_looked() {
         "5.4.2"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_changes_nothing_writes_nothing() {
+    let node = Node::new().await;
+    node.app("echo", "serve 1", NO_RESTART);
+    node.app("quiet", "serve 2", NO_RESTART);
+    node.app("dead", "serve 3", NO_RESTART);
+    for id in ["echo", "quiet", "dead"] {
+        node.install(id).await;
+    }
+    node.rpc("package.stop", json!({ "id": "quiet" }))
+        .await
+        .expect("stopped");
+    // Long enough that it is given up on, and all else is stable.
+    node.podman.fail_start("dead", 99);
+    node.podman.kill_process("dead");
+    node.look_and_wait(SECOND * 5000).await;
+    // What is written from now on is a file that is there again.
+    let files = [
+        "restart-tracker.json",
+        "running-containers.json",
+        "user-stopped.json",
+        "packages/echo.json",
+        "packages/quiet.json",
+        "packages/dead.json",
+    ];
+    for file in files {
+        std::fs::remove_file(node.state_file(file)).expect(file);
+    }
+    for _ in 0..20 {
+        node.look_and_wait(SECOND * 121).await;
+    }
+    let written = files.map(|file| node.state_file(file).exists());
+    assert_eq!(written, [false; 6], "{files:?}");
+    // And what does change is written.
+    node.podman.kill_process("echo");
+    node.look_and_wait(SECOND * 5).await;
+    assert!(node.state_file("restart-tracker.json").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_heal_holds_up_no_other_package() {
+    let node = Node::with(|config| config.health.max_restart_attempts = 1).await;
+    let health =
+        "[containers.health]\ncommand = [\"/fixture\", \"check\"]\ninterval_secs = 1\nretries = 1";
+    let slow = format!("{NO_RESTART}\ntier = 1\nstop_grace_secs = 600\n{health}");
+    node.app("slow", "ignore-term", &slow);
+    node.app("quick", "serve 1", NO_RESTART);
+    let healthy = async {
+        tokio::time::sleep(SECOND * 2).await;
+        node.podman.set_healthy("slow", true);
+    };
+    tokio::join!(node.install("slow"), healthy);
+    node.install("quick").await;
+    node.podman.set_healthy("slow", false);
+    tokio::time::sleep(SECOND * 10).await;
+    node.look_and_wait(SECOND).await;
+    assert_eq!(node.calls("stop", 0), ["slow"]);
+    // While that stop takes its ten minutes:
+    let health = node.rpc("system.health", json!({})).await.expect("health");
+    assert_eq!(health["healing"], json!(["slow"]));
+    node.podman.kill_process("quick");
+    tokio::time::sleep(SECOND).await;
+    node.look_and_wait(SECOND * 2).await;
+    assert!(node.is_running("quick"));
+    assert_eq!(node.container("quick").await["restarts"], 1);
+    let later = node.rpc("system.health", json!({})).await.expect("health");
+    assert!(
+        later["looks"].as_u64() > health["looks"].as_u64(),
+        "{later}"
+    );
+    // A look between its stop and its start takes neither its end nor its last attempt for what they are not.
+    tokio::time::sleep(SECOND * 594).await;
+    while node.calls("start", 0).len() < 4 || !node.is_running("slow") {
+        node.look_and_wait(SECOND / 50).await;
+    }
+    node.podman.set_healthy("slow", true);
+    tokio::time::sleep(SECOND * 5).await;
+    assert_eq!(node.calls("stop", 0), ["slow"]);
+    assert_eq!(node.calls("start", 0), ["slow", "quick", "quick", "slow"]);
+    let slow = node.container("slow").await;
+    assert_eq!(
+        (&slow["restarts"], &slow["last_exit"]),
+        (&json!(1), &json!(null)),
+        "{slow}"
+    );
+    let notified = std::fs::read_to_string(node.state_file("restart-tracker.json"));
+    let notified: Value = serde_json::from_str(&notified.expect("a state file")).expect("JSON");
+    assert_eq!(
+        notified["data"]["containers"]["slow"]["gave_up"],
+        json!(null)
+    );
+    let health = node.rpc("system.health", json!({})).await.expect("health");
+    assert_eq!(health["healing"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_packages_than_are_healed_at_once_are_all_healed_without_a_tick() {
+    let node = Node::with(|config| config.health.interval = SECOND * 3600).await;
+    let names: Vec<String> = (0..9).map(|number| format!("app-{number}")).collect();
+    for name in &names {
+        node.app(name, "serve 1", NO_RESTART);
+        node.install(name).await;
+    }
+    for name in &names {
+        node.podman.kill_process(name);
+    }
+    tokio::time::sleep(SECOND).await;
+    node.look_and_wait(SECOND * 5).await;
+    for name in &names {
+        assert!(node.is_running(name), "{name}");
+    }
+}

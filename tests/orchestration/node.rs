@@ -70,7 +70,7 @@ impl Node {
     }
 
     async fn build(podman: MockPodman, change: impl FnOnce(&mut Config)) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = fast_folder();
         let mut config = Config {
             state_dir: dir.path().join("state"),
             apps_dir: dir.path().join("apps"),
@@ -257,6 +257,13 @@ impl Node {
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {
         self.config.state_dir.join(name)
     }
+}
+
+/// A temporary folder, in memory where there is one: state files are synced, which takes most of a test on a disk.
+fn fast_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder")
 }
 
 /// A container of a manifest.

@@ -33,7 +33,7 @@ fn started(node: &Node, name: &str) -> chrono::DateTime<chrono::Utc> {
 
 #[tokio::test(start_paused = true)]
 async fn stay_up_windows_overlap_and_each_counts_from_its_own_start() {
-    let stay_up = Duration::from_secs(30);
+    let stay_up = Duration::from_secs(10);
     let node = Node::with(|config| config.install.stay_up = stay_up).await;
     node.manifest("row", &row_of_four());
     for (method, params) in [
@@ -84,6 +84,7 @@ async fn a_dependent_starts_only_when_its_dependency_serves() {
     );
     let install = node.rpc("package.install", json!({ "id": "app" }));
     let sick = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
         // The first check would pass 0.1 s after the start.
         while node
             .state("app-db")

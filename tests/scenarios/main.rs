@@ -59,6 +59,11 @@ fn main() -> ExitCode {
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
     if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
+        // A runner that is killed takes no trials with it by itself.
+        if let Err(error) = archipelago_lab::die_with_parent() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
         // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
         if let Err(error) = archipelago_lab::enter() {
             eprintln!("no lab: {}", archipelago_lab::chain(&error));

@@ -136,16 +136,21 @@ impl Stage {
         self.target.state_files().await
     }
 
-    /// Makes the monitor look so many times, and waits until it has. What it has not done then it will not do.
+    /// Makes the monitor look so many times, and waits until it has and heals nothing. What it has not done then it will
+    /// not do.
     pub(crate) async fn have_looked(&mut self, times: u64) -> Outcome {
         for _ in 0..times {
-            let before = self.looks().await?;
+            let before = self.health().await?;
             self.target.look_now().await?;
             let deadline = Instant::now() + DEADLINE;
-            while self.looks().await? == before {
+            loop {
+                let now = self.health().await?;
+                if now["looks"] != before["looks"] && now["healing"] == json!([]) {
+                    break;
+                }
                 expect(Instant::now() < deadline, || {
                     format!(
-                        "the monitor did not look within {} s; it has looked {before} times",
+                        "the monitor did not look, and come to rest, within {} s; before: {before}; now: {now}",
                         DEADLINE.as_secs()
                     )
                 })?;
@@ -156,14 +161,11 @@ impl Stage {
         Ok(())
     }
 
-    /// How often the monitor of this daemon has looked.
-    async fn looks(&self) -> Result<u64, String> {
-        match self.target.rpc("system.health", json!({})).await? {
-            Ok(health) => health["looks"]
-                .as_u64()
-                .ok_or_else(|| format!("system.health tells no `looks`: {health}")),
-            Err(error) => Err(format!("system.health was answered with {error}")),
-        }
+    async fn health(&self) -> Result<Value, String> {
+        self.target
+            .rpc("system.health", json!({}))
+            .await?
+            .map_err(|error| format!("system.health was answered with {error}"))
     }
 
     /// One package as `package.list` shows it.

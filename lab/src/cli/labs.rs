@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use archipelago_lab::image::Base;
 use archipelago_lab::lab::{LabSummary, Output};
-use archipelago_lab::{Lab, Session, engine};
+use archipelago_lab::{Lab, LabError, Session, engine};
 use clap::Args;
 
 use super::progress::Spinner;
@@ -44,6 +44,14 @@ impl Up {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let base = super::image::or_preferred(self.base)?;
         let docker = engine::connect(&session.endpoint)?;
+        if let Some(name) = &self.name
+            && labs(&docker).await?.iter().any(|lab| lab.name == *name)
+        {
+            return Err(LabError::Which(format!(
+                "a lab called `{name}` is up already: use another name, or `cargo lab down {name}` first"
+            ))
+            .into());
+        }
         let spinner = Spinner::new("looking for the lab image");
         let mut say = |doing: &str| spinner.say(doing);
         archipelago_lab::image::build(session, &docker, &base, false, &mut say).await?;

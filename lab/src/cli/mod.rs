@@ -1,4 +1,4 @@
-//! `lab up|ls|shell|exec|podman|logs|down|doctor|image|bench`.
+//! The `lab` command: one subcommand a type, the exit codes in one place.
 
 mod bench;
 mod doctor;

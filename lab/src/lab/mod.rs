@@ -17,6 +17,7 @@ use testcontainers::{ContainerAsync, GenericImage};
 
 use crate::engine::EngineError;
 use crate::image::ImageError;
+use crate::session::owner::KEPT;
 use crate::session::{SessionError, keeper};
 
 pub use builder::LabBuilder;
@@ -149,13 +150,18 @@ impl Lab {
         LabBuilder::default()
     }
 
-    /// Opens a lab that runs already, for instance one that `lab up` keeps. Dropping the value leaves the lab alone.
+    /// Opens a lab that runs already: the one of that name or id, or without a name the one that `lab up` keeps. Dropping
+    /// the value leaves the lab alone.
     pub async fn open(docker: Docker, name: Option<&str>) -> Result<Self, LabError> {
         let all = keeper::ours(&docker).await.map_err(refused("-", "list"))?;
         let labs: Vec<LabSummary> = all.iter().filter_map(LabSummary::of).collect();
         let wanted: Vec<&LabSummary> = labs
             .iter()
-            .filter(|lab| name.is_none_or(|name| lab.name == name || lab.id == name))
+            .filter(|lab| match name {
+                Some(name) => lab.name == name || lab.id == name,
+                // Not one of a test that happens to run.
+                None => lab.owner == KEPT,
+            })
             .collect();
         match (wanted.as_slice(), name) {
             ([one], _) => Ok(Self {
@@ -166,7 +172,8 @@ impl Lab {
                 deadline: PROMPT,
             }),
             ([], None) => Err(LabError::Which(
-                "no lab is running: start one with `cargo lab up`".into(),
+                "no lab is kept: start one with `cargo lab up`, or name one of `cargo lab ls`"
+                    .into(),
             )),
             ([], Some(name)) => Err(LabError::Which(format!(
                 "no lab is called `{name}`: `cargo lab ls` lists them"
@@ -174,7 +181,7 @@ impl Lab {
             (several, _) => {
                 let names: Vec<&str> = several.iter().map(|lab| lab.name.as_str()).collect();
                 Err(LabError::Which(format!(
-                    "which lab? {} are running: name one",
+                    "which lab? {} are kept: name one",
                     names.join(", ")
                 )))
             }

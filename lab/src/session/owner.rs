@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The label that marks every container, volume and network of ours; its value is the lab's id.
+/// The label that marks every container of ours; its value is the lab's id. Its volumes are anonymous and go with it.
 pub const LABEL_LAB: &str = "io.archipelago.lab";
 /// The label with the [`Owner`] as its value, or [`KEPT`].
 pub const LABEL_OWNER: &str = "io.archipelago.lab.owner";

@@ -6,7 +6,7 @@ use super::{Context, RpcError};
 
 /// How the daemon itself is. Asks nobody: it answers also while podman hangs.
 ///
-/// `looks` counts the passes of the health monitor since the daemon started in which podman could be asked, `last_look` is
+/// `healing` are the packages that the monitor is at work on, `looks` counts the passes of the health monitor since the daemon started in which podman could be asked, `last_look` is
 /// the end of the last one (RFC 3339) or `null`.
 pub(super) fn health(context: &Context) -> Value {
     let book = context.packages.book();
@@ -22,6 +22,7 @@ pub(super) fn health(context: &Context) -> Value {
         "recovering": book.recovering,
         "podman_error": book.podman_error,
         "operations": book.busy(),
+        "healing": book.healing,
         "looks": book.looks,
         "last_look": book.last_look,
     })

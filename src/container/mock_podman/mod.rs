@@ -2,13 +2,13 @@
 //!
 //! It answers what real podman (4.3.1, 5.4.2, 5.8.6) was seen to answer: exit codes, states, JSON and the kind of
 //! error, for the commands that archipelago issues and those that a test would type. What it does not know it
-//! refuses with an [`ExecuteError`] that quotes it, never with a silent success.
+//! refuses with an [`ExecuteError`](super::runtime::ExecuteError) that quotes it, never with a silent success.
 //!
 //! Time is tokio's, and it moves only while somebody waits: under paused time a stop that takes ten minutes is
 //! over at once. Nothing runs in the background; what is due happens before the next command looks.
 //!
 //! ```text
-//! args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets)
+//! dispatch.rs -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets)
 //!         -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
 //! ```
 
@@ -16,6 +16,7 @@ mod app;
 mod args;
 mod container;
 mod create;
+mod dispatch;
 mod faults;
 mod health;
 mod images;
@@ -30,20 +31,17 @@ mod secrets;
 mod state;
 mod stop;
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::faults::PullFault;
-use self::reply::{Answer, Refused, Reply, not_implemented, refuse};
+use self::reply::{Refused, not_implemented, refuse};
 use self::state::State;
 use super::podman::PodmanVersion;
-use super::runtime::{CommandExecutor, CommandOutput, ExecuteError};
 use super::status::ContainerState;
 
 /// podman from memory. A clone is another handle on the same podman.
@@ -215,79 +213,6 @@ impl MockPodman {
     async fn sleep_until(&self, at: DateTime<Utc>) {
         let wait = (at - self.now()).to_std().unwrap_or(Duration::ZERO);
         tokio::time::sleep(wait).await;
-    }
-
-    async fn dispatch(&self, args: &[&str]) -> Answer {
-        match args {
-            ["version", rest @ ..] => list::version(self, rest),
-            ["--version"] => Ok(Reply::line(format!(
-                "podman version {}",
-                self.with(|state, _| state.version)
-            ))),
-            ["ps", rest @ ..] | ["container", "ls" | "list" | "ps", rest @ ..] => {
-                list::ps(self, rest)
-            }
-            ["container", "inspect", rest @ ..] => list::inspect(self, rest, true),
-            ["inspect", rest @ ..] => list::inspect(self, rest, false),
-            ["image", "exists", rest @ ..] => images::exists(self, rest),
-            ["images", rest @ ..] | ["image", "ls" | "list", rest @ ..] => images::ls(self, rest),
-            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => images::pull(self, rest).await,
-            ["volume", command, rest @ ..] => resources::volume(self, command, rest),
-            ["network", command, rest @ ..] => resources::network(self, command, rest),
-            ["secret", command, rest @ ..] => secrets::secret(self, command, rest),
-            ["container", rest @ ..] => self.dispatch_container(rest).await,
-            _ => self.dispatch_container(args).await,
-        }
-    }
-
-    /// Commands that podman knows with and without `container` before them.
-    async fn dispatch_container(&self, args: &[&str]) -> Answer {
-        match args {
-            ["create", rest @ ..] => create::create(self, rest).await,
-            ["run", rest @ ..] => create::run(self, rest).await,
-            ["start", rest @ ..] => {
-                self.take_time(lifecycle::START_TAKES).await?;
-                lifecycle::start(self, rest)
-            }
-            ["stop", rest @ ..] => stop::stop(self, rest).await,
-            ["kill", rest @ ..] => lifecycle::kill(self, rest),
-            ["restart", rest @ ..] => lifecycle::restart(self, rest).await,
-            ["pause", rest @ ..] => lifecycle::pause(self, rest),
-            ["unpause", rest @ ..] => lifecycle::unpause(self, rest),
-            ["rm", rest @ ..] => remove::rm(self, rest).await,
-            ["exists", rest @ ..] => look::exists(self, rest),
-            ["logs", rest @ ..] => look::logs(self, rest),
-            ["wait", rest @ ..] => look::wait(self, rest).await,
-            ["exec", rest @ ..] => look::exec(self, rest),
-            _ => Err(not_implemented(format!("`podman {}`", args.join(" ")))),
-        }
-    }
-}
-
-#[async_trait]
-impl CommandExecutor for MockPodman {
-    async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
-        let did_not_start = |text: String| ExecuteError::DidNotStart {
-            program: program.to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, text),
-        };
-        if program != "podman" {
-            return Err(did_not_start(format!(
-                "mock_podman does not implement the program `{program}`"
-            )));
-        }
-        lock(&self.shared.calls).push(Call {
-            at: self.now(),
-            args: args.iter().map(|&arg| arg.to_owned()).collect(),
-        });
-        match self.dispatch(args).await {
-            Ok(reply) | Err(Refused::ByPodman(reply)) => Ok(reply.into()),
-            Err(Refused::NotImplemented(text)) => Err(did_not_start(text)),
-            Err(Refused::PowerLost) => Err(ExecuteError::LostOutput {
-                program: program.to_owned(),
-                source: io::Error::new(io::ErrorKind::BrokenPipe, "the machine lost power"),
-            }),
-        }
     }
 }
 

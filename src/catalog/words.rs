@@ -1,0 +1,67 @@
+//! What makes a name, an image reference, an amount of memory or a restart policy good. Pure.
+
+/// `[a-z0-9][a-z0-9-]*`, at most 63 characters (a DNS label).
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+}
+
+pub(super) fn bad_name(name: &str) -> String {
+    let shown: String = name.chars().take(40).collect();
+    format!("{shown:?} is not of the form [a-z0-9][a-z0-9-]*, at most 63 characters")
+}
+
+pub(super) fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+pub(super) fn is_memory(text: &str) -> bool {
+    let digits = text.trim_end_matches(['b', 'k', 'm', 'g']);
+    text.len() - digits.len() <= 1 && digits.parse::<u64>().is_ok_and(|amount| amount > 0)
+}
+
+pub(super) fn check_image(image: &str) -> Result<(), String> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter);
+    if !image.chars().all(allowed) || image.starts_with(['-', '.', '/', ':', '@']) {
+        return Err(format!("{image:?} is no image reference"));
+    }
+    let Some((registry, path)) = image.split_once('/') else {
+        return Err(format!(
+            "`{image}` names no registry; write `docker.io/library/{image}`"
+        ));
+    };
+    if registry != "localhost" && !registry.contains(['.', ':']) {
+        return Err(format!(
+            "`{image}` names no registry; write `docker.io/{image}`"
+        ));
+    }
+    let tagged = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains([':', '@']));
+    if !tagged {
+        return Err(format!("`{image}` has neither tag nor digest"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_restart(policy: &str) -> Result<(), String> {
+    match policy {
+        "no" | "on-failure" => Ok(()),
+        "always" | "unless-stopped" => Err(format!(
+            "`{policy}` restarts a crashing app without any pause, twenty times in five seconds; use `on-failure:3`, the health monitor does the rest"
+        )),
+        _ => policy
+            .strip_prefix("on-failure:")
+            .and_then(|count| count.parse::<u32>().ok())
+            .map(drop)
+            .ok_or_else(|| format!("`{policy}` is neither `no` nor `on-failure:N`")),
+    }
+}
