@@ -2,6 +2,7 @@
 //! podman socket, the docker socket; where none answers and podman is installed, a `podman system service` of our own
 //! ([`service`]).
 
+pub mod needs;
 pub mod service;
 
 use std::fmt;

@@ -1,25 +1,24 @@
 //! Building a lab image on an engine.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 
 use bollard::Docker;
-use bollard::models::{ContainerConfig, ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptions,
-    CreateImageOptionsBuilder, ListImagesOptionsBuilder, LogsOptionsBuilder, RemoveImageOptions,
-    RemoveImageOptionsBuilder, StartContainerOptions, TagImageOptionsBuilder, WaitContainerOptions,
+    BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
+    RemoveImageOptionsBuilder,
 };
 use futures_util::StreamExt;
 
-use super::base::{Base, Suite};
-use super::inputs::{InputError, Inputs, base_content, source_root};
-use super::{BASE_REPOSITORY, REPOSITORY, archive, packages};
+use super::base::Base;
+use super::bases::{base_image, base_reference};
+use super::error::{ImageError, engine, io};
+use super::inputs::{Inputs, source_root};
+use super::program::run;
+use super::seed::seed;
+use super::{REPOSITORY, archive};
 use crate::engine::service::{on_path, tail};
 use crate::session::Session;
-use crate::session::keeper;
-use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 
 /// Told what a build is doing now, in a few words, such as `making the debian-13 base from packages`.
 pub type Progress<'a> = &'a mut (dyn FnMut(&str) + Send);
@@ -31,76 +30,6 @@ pub struct Built {
     pub reference: String,
     /// Whether it was there before.
     pub cached: bool,
-}
-
-/// The image could not be built. Nothing half-built is left under its name.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageError {
-    /// A source file.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// A local file or program.
-    #[error("cannot {action}")]
-    Io {
-        /// Such as `start cargo`.
-        action: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A program that ended with an error.
-    #[error("`{program}` {ended}; its last lines:\n{log}")]
-    Program {
-        /// The program and its first arguments.
-        program: String,
-        /// How it ended.
-        ended: String,
-        /// The tail of what it said.
-        log: String,
-    },
-    /// A Debian base without the program that makes it.
-    #[error(
-        "a {base} base is made from packages, and mmdebstrap is not installed: `apt-get install mmdebstrap`, or `dnf install mmdebstrap`"
-    )]
-    NoMmdebstrap {
-        /// The base.
-        base: Base,
-    },
-    /// The engine refused a step.
-    #[error("the engine cannot {step}")]
-    Engine {
-        /// The step.
-        step: String,
-        /// What it said.
-        source: bollard::errors::Error,
-    },
-    /// A step of `Containerfile.lab` failed.
-    #[error("the build on {base} failed{hint}; its last lines:\n{log}")]
-    Build {
-        /// The base.
-        base: Base,
-        /// What to try.
-        hint: &'static str,
-        /// The tail of the build's output.
-        log: String,
-    },
-    /// The image is there but not for these sources.
-    #[error("the lab image `{reference}` is not built: run `cargo lab image build --base {base}`")]
-    Missing {
-        /// Its reference.
-        reference: String,
-        /// The base.
-        base: Base,
-    },
-}
-
-fn engine(step: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> ImageError {
-    let step = step.into();
-    move |source| ImageError::Engine { step, source }
-}
-
-fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> ImageError {
-    let action = action.into();
-    move |source| ImageError::Io { action, source }
 }
 
 /// Whether the engine has an image.
@@ -206,131 +135,6 @@ async fn compile_fixture() -> Result<Vec<u8>, ImageError> {
     std::fs::read(&program).map_err(io(format!("read `{}`", program.display())))
 }
 
-/// A program with all that it has started, killed on drop: mmdebstrap has a dozen of processes below it.
-struct Family(Option<u32>);
-
-impl Drop for Family {
-    fn drop(&mut self) {
-        let leader = self
-            .0
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        if let Some(leader) = leader
-            && let Err(error) =
-                rustix::process::kill_process_group(leader, rustix::process::Signal::KILL)
-        {
-            tracing::warn!(%error, "a program that was not needed any more goes on");
-        }
-    }
-}
-
-/// Runs a program to its end; its standard output, or an error with the tail of both streams.
-async fn run(mut command: tokio::process::Command, name: &str) -> Result<String, ImageError> {
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .process_group(0)
-        .spawn()
-        .map_err(io(format!("start {name}")))?;
-    let mut family = Family(child.id());
-    let output = child
-        .wait_with_output()
-        .await
-        .map_err(io(format!("start {name}")))?;
-    family.0 = None;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let mut log = String::from_utf8_lossy(&output.stdout).into_owned();
-    log.push_str(&String::from_utf8_lossy(&output.stderr));
-    Err(ImageError::Program {
-        program: name.into(),
-        ended: format!("ended with {}", output.status),
-        log: tail(&log, 15),
-    })
-}
-
-/// What to build on: a reference, or nothing for the default of `Containerfile.lab`.
-async fn base_image(
-    docker: &Docker,
-    base: &Base,
-    afresh: bool,
-    scratch: &Path,
-    progress: Progress<'_>,
-) -> Result<Option<String>, ImageError> {
-    let suite = match base {
-        Base::Fedora => return Ok(None),
-        Base::Reference(reference) => return Ok(Some(reference.clone())),
-        Base::Debian(suite) => *suite,
-    };
-    let tag = base_tag(base);
-    let reference = base_reference(base);
-    if !afresh && exists(docker, &reference).await? {
-        return Ok(Some(reference));
-    }
-    progress(&format!("making the {base} base from packages"));
-    make_base(suite, &scratch.join("base.tar"), scratch).await?;
-    progress(&format!("importing the {base} base"));
-    import(docker, &scratch.join("base.tar"), &tag).await?;
-    Ok(Some(reference))
-}
-
-fn base_tag(base: &Base) -> String {
-    format!("{}-{}", base.tag_part(), base_content(base))
-}
-
-/// Where a base made from packages is kept.
-fn base_reference(base: &Base) -> String {
-    format!("{BASE_REPOSITORY}:{}", base_tag(base))
-}
-
-async fn make_base(suite: Suite, tar: &Path, scratch: &Path) -> Result<(), ImageError> {
-    let line = packages::command_line(suite, tar);
-    let mut command = tokio::process::Command::new(&line[0]);
-    // Its working folder goes with ours, even when it is killed.
-    command.args(&line[1..]).env("TMPDIR", scratch);
-    run(command, &line[0]).await?;
-    Ok(())
-}
-
-async fn import(docker: &Docker, tar: &Path, tag: &str) -> Result<(), ImageError> {
-    let file = tokio::fs::File::open(tar)
-        .await
-        .map_err(io(format!("read `{}`", tar.display())))?;
-    let body = bollard::body_try_stream(tokio_util::io::ReaderStream::with_capacity(file, 1 << 20));
-    let options = CreateImageOptionsBuilder::default()
-        .from_src("-")
-        .repo(BASE_REPOSITORY)
-        .tag(tag)
-        .build();
-    let mut answers = docker.create_image(Some(options), Some(body), None);
-    let mut imported = None;
-    while let Some(answer) = answers.next().await {
-        let answer = answer.map_err(engine("import the base"))?;
-        imported = answer.status.or(imported);
-    }
-    // podman 4.3 takes no notice of the tag and calls it `latest`; the last status is the id.
-    let id = imported.unwrap_or_else(|| format!("{BASE_REPOSITORY}:latest"));
-    let options = TagImageOptionsBuilder::default()
-        .repo(BASE_REPOSITORY)
-        .tag(tag)
-        .build();
-    docker
-        .tag_image(&id, Some(options))
-        .await
-        .map_err(engine("tag the base"))?;
-    let latest = format!("{BASE_REPOSITORY}:latest");
-    if exists(docker, &latest).await? {
-        let options = RemoveImageOptionsBuilder::default().noprune(true).build();
-        docker
-            .remove_image(&latest, Some(options), None)
-            .await
-            .map_err(engine("untag the base"))?;
-    }
-    Ok(())
-}
-
 async fn build_layers(
     docker: &Docker,
     base: &Base,
@@ -397,93 +201,6 @@ pub fn context(inputs: &Inputs, fixture: &[u8]) -> std::io::Result<Vec<u8>> {
     let fixture = archive::fixture_archive(fixture)?;
     archive::append(&mut context, "images/fixture.tar", 0o644, &fixture)?;
     context.into_inner()
-}
-
-/// Loads the archives with the image's own podman and keeps what its storage then holds.
-pub(super) const SEED: &str = r#"
-for archive in /usr/local/share/lab/images/*.tar; do
-    podman --root /run/seed --runroot /run/seed-run load --quiet --input "$archive"
-done
-mkdir /usr/local/share/lab/storage
-cd /run/seed
-cp -a overlay overlay-images overlay-layers /usr/local/share/lab/storage/
-"#;
-
-async fn seed(session: &Session, docker: &Docker, from: &str, tag: &str) -> Result<(), ImageError> {
-    let owner = session.owner.to_string();
-    let body = ContainerCreateBody {
-        image: Some(from.into()),
-        entrypoint: Some(vec!["/bin/sh".into()]),
-        cmd: Some(vec!["-ec".into(), SEED.into()]),
-        labels: Some(HashMap::from([
-            (LABEL_LAB.into(), "seed".into()),
-            (LABEL_OWNER.into(), owner),
-            (LABEL_SESSION.into(), session.label()),
-        ])),
-        host_config: Some(HostConfig {
-            privileged: Some(true),
-            network_mode: Some("none".into()),
-            // Overlay on overlay does not work: the storage is unpacked on a tmpfs. And what podman leaves on /run must
-            // not become part of the image: every lab would begin with it, and podman would not notice a power loss.
-            tmpfs: Some(HashMap::from([("/run".into(), String::new())])),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    };
-    let id = docker
-        .create_container(None::<CreateContainerOptions>, body)
-        .await
-        .map_err(engine(
-            "create the container that unpacks the fixture images",
-        ))?
-        .id;
-    let committed = async {
-        docker
-            .start_container(&id, None::<StartContainerOptions>)
-            .await
-            .map_err(engine("unpack the fixture images"))?;
-        let ended = docker
-            .wait_container(&id, None::<WaitContainerOptions>)
-            .next()
-            .await;
-        if !matches!(ended, Some(Ok(ref answer)) if answer.status_code == 0) {
-            return Err(ImageError::Program {
-                program: "podman load".into(),
-                ended: format!("failed in the image ({ended:?})"),
-                log: logs(docker, &id).await,
-            });
-        }
-        // The image's own start, not the one of this container.
-        let options = CommitContainerOptionsBuilder::default()
-            .container(&id)
-            .repo(REPOSITORY)
-            .tag(tag)
-            .changes("ENTRYPOINT [\"/usr/local/sbin/init\"]\nCMD []")
-            .build();
-        docker
-            .commit_container(options, ContainerConfig::default())
-            .await
-            .map_err(engine("commit the seeded image"))
-    }
-    .await;
-    keeper::remove(docker, &id).await.map_err(engine(
-        "remove the container that unpacked the fixture images",
-    ))?;
-    committed?;
-    Ok(())
-}
-
-async fn logs(docker: &Docker, id: &str) -> String {
-    let options = LogsOptionsBuilder::default()
-        .stdout(true)
-        .stderr(true)
-        .tail("15")
-        .build();
-    let lines = docker.logs(id, Some(options));
-    lines
-        .filter_map(async |line| line.ok().map(|line| line.to_string()))
-        .collect()
-        .await
 }
 
 /// The label with the folder whose sources made an image. Two checkouts on one machine keep one image each.

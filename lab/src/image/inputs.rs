@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::base::Base;
-use super::build::SEED;
 use super::packages;
+use super::seed::SEED;
 
 /// Raised when the steps of a build change in a way that no input shows.
 const RECIPE: u32 = 2;

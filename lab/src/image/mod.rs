@@ -10,13 +10,18 @@
 
 pub mod archive;
 pub mod base;
+mod bases;
 pub mod build;
+mod error;
 pub mod inputs;
 pub mod packages;
+mod program;
+mod seed;
 
 pub use archive::FIXTURE_IMAGE;
 pub use base::{Base, UnknownBase};
-pub use build::{Built, ImageError, Progress, build};
+pub use build::{Built, Progress, build};
+pub use error::ImageError;
 
 /// The repository of lab images.
 pub const REPOSITORY: &str = "localhost/archipelago-lab";

@@ -15,7 +15,8 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOpt
 
 use super::owner::{KEPT, LABEL_LAB, LABEL_OWNER, LABEL_SESSION, LABEL_STARTER, Owner};
 use super::state_dir::StateDir;
-use crate::engine::service::{Needs, Service};
+use crate::engine::needs::Needs;
+use crate::engine::service::Service;
 use crate::engine::{self, Endpoint, Found, Wishes};
 use crate::host::Files;
 
