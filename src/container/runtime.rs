@@ -56,16 +56,36 @@ pub trait CommandExecutor: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealExecutor;
 
+/// What systemd tells this daemon alone. podman would pass `NOTIFY_SOCKET` on to containers and speak for them.
+const OF_THE_SERVICE: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
+
+/// The program as it is started.
+fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    for name in OF_THE_SERVICE {
+        command.env_remove(name);
+    }
+    command
+}
+
 #[async_trait]
 impl CommandExecutor for RealExecutor {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
-        let child = Command::new(program)
-            .args(args)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
+        let child = command(program, args)
             .spawn()
             .map_err(|source| ExecuteError::DidNotStart {
                 program: program.to_owned(),
@@ -185,5 +205,19 @@ mod tests {
         hears.await.expect("the program runs");
         holder.abort();
         assert_eq!(reader.await.expect("no panic"), "here\n");
+    }
+
+    #[test]
+    fn what_systemd_tells_the_daemon_is_not_passed_on() {
+        let command = command("podman", &["ps"]);
+        let removed: Vec<_> = command
+            .as_std()
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "LISTEN_FDS"] {
+            assert!(removed.contains(&name.into()), "{name}: {removed:?}");
+        }
     }
 }

@@ -10,6 +10,10 @@ use crate::catalog::ContainerManifest;
 use crate::container::status::{ContainerState, ContainerStatus, Health};
 use crate::health_monitor::serves;
 
+/// How long the log of a container that has ended may take to show its last lines.
+const LATE_LOG: Duration = Duration::from_secs(2);
+/// Between two looks at a log that shows nothing yet.
+const LOG_AGAIN: Duration = Duration::from_millis(100);
 /// How many of a container's last log lines an error carries.
 pub const LOG_LINES: u32 = 20;
 
@@ -192,13 +196,25 @@ struct Look {
 
 impl Packages {
     /// The last log lines; none where they cannot be had, which must not hide why they were wanted.
+    ///
+    /// They may come late: podman 4.3 on a busy machine gave one empty line for a container that had just ended.
     async fn last_log(&self, name: &str) -> Vec<String> {
-        match self.podman.logs(name, LOG_LINES).await {
-            Ok(lines) => lines,
-            Err(error) => {
-                tracing::warn!(container = name, error = chain(&error), "no log to be had");
-                Vec::new()
+        let begun = Instant::now();
+        loop {
+            let lines = match self.podman.logs(name, LOG_LINES).await {
+                Ok(lines) => lines,
+                Err(error) => {
+                    tracing::warn!(container = name, error = chain(&error), "no log to be had");
+                    return Vec::new();
+                }
+            };
+            if lines.iter().any(|line| !line.trim().is_empty()) {
+                return lines;
             }
+            if begun.elapsed() >= LATE_LOG {
+                return Vec::new();
+            }
+            sleep(LOG_AGAIN).await;
         }
     }
 }

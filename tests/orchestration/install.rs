@@ -62,6 +62,7 @@ async fn an_app_that_exits_at_once_is_an_error_with_its_log_and_leaves_nothing()
         container("bad-db", "serve 1", "volumes = [{ name = \"kept\", path = \"/a\" }, { name = \"fresh\", path = \"/b\" }]\nsecrets = [{ name = \"bad-token\", env = \"T\" }]"),
         container("bad", "exit 7", "depends_on = [\"bad-db\"]"),
     ].concat());
+    node.podman.delay_log("bad", 2);
     let error = node
         .rpc("package.install", json!({ "id": "bad" }))
         .await

@@ -60,6 +60,12 @@ impl MockPodman {
         self.with(|state, _| state.faults.start.insert(name.to_owned(), times));
     }
 
+    /// The next `times` looks at the log of the container of that name find one empty line, as podman 4.3 does on a busy
+    /// machine for a container that has just ended.
+    pub fn delay_log(&self, name: &str, times: u32) {
+        self.with(|state, _| state.faults.log.insert(name.to_owned(), times));
+    }
+
     /// A process outside of podman listens on this host port from now on.
     pub fn take_port(&self, port: u16) {
         self.with(|state, _| state.faults.ports.insert(port));

@@ -31,6 +31,12 @@ pub(super) fn logs(mock: &MockPodman, args: &[&str]) -> Answer {
             .map_err(|_| not_implemented(format!("`podman logs --tail {text}`")))?,
     };
     mock.with(|state, _| {
+        if let Some(times) = state.faults.log.get_mut(&name)
+            && *times > 0
+        {
+            *times -= 1;
+            return Ok(Reply::line(""));
+        }
         let container = state.find(&name).ok_or_else(|| no_such_container(&name))?;
         let mut reply = Reply::silent();
         for line in &container.logs[container.logs.len().saturating_sub(tail)..] {

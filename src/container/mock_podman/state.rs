@@ -48,6 +48,7 @@ pub(super) struct Faults {
     pub(super) pull_loses: BTreeSet<String>,
     /// By container name: how often still.
     pub(super) start: BTreeMap<String, u32>,
+    pub(super) log: BTreeMap<String, u32>,
     /// Host ports that a process outside of podman listens on.
     pub(super) ports: BTreeSet<u16>,
 }
