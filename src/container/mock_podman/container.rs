@@ -88,7 +88,8 @@ pub(super) struct Container {
     /// Forced removals that podman will still refuse.
     pub(super) refuses_removal: u32,
     pub(super) health: Option<HealthTrack>,
-    pub(super) logs: Vec<Line>,
+    /// What it wrote, and when.
+    pub(super) logs: Vec<(DateTime<Utc>, Line)>,
     /// Files outside of volumes.
     pub(super) files: BTreeMap<String, String>,
     pub(super) events: Vec<(DateTime<Utc>, Event)>,
@@ -105,7 +106,8 @@ impl Container {
         // The end of an earlier run stays as it is.
         self.started_at = Some(now);
         self.is_stopped_on_purpose = false;
-        self.logs.extend(self.app.first_words());
+        let words = self.app.first_words();
+        self.logs.extend(words.into_iter().map(|line| (now, line)));
         self.events.clear();
         self.health = self
             .check
@@ -165,7 +167,8 @@ impl Container {
         };
         match self.events.remove(index).1 {
             Event::End(ending) => {
-                self.logs.extend(ending.last_words);
+                let words = ending.last_words.into_iter();
+                self.logs.extend(words.map(|line| (at, line)));
                 self.end(at, ending.code, ending.oom);
                 false
             }

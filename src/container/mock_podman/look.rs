@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::TimeDelta;
+
 use super::app::{Poke, is_fixture};
 use super::args::{Order, option};
 use super::container::Container;
@@ -22,7 +24,8 @@ pub(super) fn exists(mock: &MockPodman, args: &[&str]) -> Answer {
 
 /// `podman logs [--tail N]`.
 pub(super) fn logs(mock: &MockPodman, args: &[&str]) -> Answer {
-    let parsed = read("logs", args, &[option("tail", None)], Order::Mixed)?;
+    let flags = [option("tail", None), option("since", None)];
+    let parsed = read("logs", args, &flags, Order::Mixed)?;
     let name = one_operand("logs", &parsed)?;
     let tail = match parsed.last("tail") {
         None | Some("-1") => usize::MAX,
@@ -30,7 +33,11 @@ pub(super) fn logs(mock: &MockPodman, args: &[&str]) -> Answer {
             .parse()
             .map_err(|_| not_implemented(format!("`podman logs --tail {text}`")))?,
     };
-    mock.with(|state, _| {
+    let since = match parsed.last("since") {
+        None => None,
+        Some(text) => Some(minutes(text)?),
+    };
+    mock.with(|state, now| {
         if let Some(times) = state.faults.log.get_mut(&name)
             && *times > 0
         {
@@ -39,7 +46,13 @@ pub(super) fn logs(mock: &MockPodman, args: &[&str]) -> Answer {
         }
         let container = state.find(&name).ok_or_else(|| no_such_container(&name))?;
         let mut reply = Reply::silent();
-        for line in &container.logs[container.logs.len().saturating_sub(tail)..] {
+        let lines: Vec<_> = container
+            .logs
+            .iter()
+            .filter(|(at, _)| since.is_none_or(|since| now - *at <= since))
+            .map(|(_, line)| line)
+            .collect();
+        for line in &lines[lines.len().saturating_sub(tail)..] {
             let stream = if line.is_error {
                 &mut reply.stderr
             } else {
@@ -50,6 +63,14 @@ pub(super) fn logs(mock: &MockPodman, args: &[&str]) -> Answer {
         }
         Ok(reply)
     })
+}
+
+/// A time back from now, as `10m`. podman knows more forms.
+fn minutes(text: &str) -> Result<TimeDelta, Refused> {
+    text.strip_suffix('m')
+        .and_then(|number| number.parse().ok())
+        .and_then(TimeDelta::try_minutes)
+        .ok_or_else(|| not_implemented(format!("`podman logs --since {text}`")))
 }
 
 /// `podman wait`.
