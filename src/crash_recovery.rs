@@ -1,7 +1,7 @@
 //! After a crash, a kill or a power cut: what to bring back, and in which order.
 //!
 //! Three files: the PID file (there while a daemon runs), the snapshot (what ran and is meant to) and the user's
-//! intents. Nothing else starts a container after a reboot; podman by itself does not (PODMAN-FACTS 12).
+//! intents. Nothing else starts a container after a reboot; podman by itself does not (measured: 4.3.1, 5.4.2 and 5.8.6).
 
 mod past;
 mod plan;

@@ -236,7 +236,7 @@ fn need(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
     }
 }
 
-/// `stopping` lasts for ever when the `podman stop` client was killed; a second stop ends it (PODMAN-FACTS 5).
+/// `stopping` lasts for ever when the `podman stop` client was killed; a second stop ends it (measured: 4.3.1, 5.4.2 and 5.8.6).
 fn stopping(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
     let limit = TimeDelta::from_std(this.manifest.stop_grace()).unwrap_or(TimeDelta::MAX / 2)
         + TimeDelta::seconds(30);

@@ -274,7 +274,6 @@ impl Packages {
     }
 
     /// Carries out a start, restart or recreation. The caller has the package's turn.
-    /// Returns whether an attempt was made.
     async fn heal(&self, decision: &Decision) -> Result<(), PackageError> {
         let package = decision.package.as_str();
         let name = decision.container.as_str();

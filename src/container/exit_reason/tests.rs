@@ -39,7 +39,7 @@ fn reason(container: &ContainerStatus) -> Option<ExitReason> {
     ExitReason::of(container, &Evidence::default())
 }
 
-/// DESIGN §5.1, as each podman tells it: what it says, what that means, the word for it.
+/// Why a container does not run, as each podman tells it: what it says, what that means, the word for it.
 #[test]
 fn every_end_has_its_reason_on_every_podman() {
     let before_5 = |container: ContainerStatus| ContainerStatus {
