@@ -229,9 +229,8 @@ impl Keeper {
                 idle_since = None;
                 continue;
             }
-            if let (None, Some(service)) = (idle_since, &self.service) {
-                // Nobody is left to want them; podman tidies up while we linger.
-                service.end_steps();
+            if idle_since.is_none() && !self.end_steps() {
+                continue;
             }
             if idle_since.get_or_insert_with(Instant::now).elapsed() < LINGER {
                 continue;
@@ -246,6 +245,26 @@ impl Keeper {
                 }
                 Ok(_) => idle_since = None,
                 Err(error) => eprintln!("keeper: {error}"),
+            }
+        }
+    }
+
+    /// Ends what a service of ours runs, where nobody is left to want it; podman tidies up while we linger. False if somebody
+    /// came meanwhile: under the lock nobody can, and without it the network of a lab that is just being started would be
+    /// ended half-way.
+    fn end_steps(&self) -> bool {
+        let Some(service) = &self.service else {
+            return true;
+        };
+        match self.dir.try_lock() {
+            Ok(Some(_lock)) if !self.anybody_alive() => {
+                service.end_steps();
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                eprintln!("keeper: {error}");
+                false
             }
         }
     }
