@@ -6,7 +6,7 @@
 //! base: registry, or made from packages ───┘
 //! ```
 //! *Seeding* unpacks the fixture images into podman's storage format with the podman of the image itself, so that a lab
-//! copies a few files at its first boot and does not load archives (a tenth of the time).
+//! copies a few files at its first boot and does not load archives (402 of the 703 ms of a boot on a busy machine were for that; copying takes some 30).
 
 pub mod archive;
 pub mod base;

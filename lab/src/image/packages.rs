@@ -34,7 +34,7 @@ pub fn command_line(suite: Suite, tar: &Path) -> Vec<String> {
         "--quiet".into(),
         "--variant=minbase".into(),
         format!("--include={}", PACKAGES.join(",")),
-        // Documentation is a tenth of the image and nobody reads it in a lab.
+        // Documentation is a fifth of the image and nobody reads it in a lab.
         r#"--dpkgopt=path-exclude=/usr/share/man/*"#.into(),
         r#"--dpkgopt=path-exclude=/usr/share/locale/*"#.into(),
         r#"--dpkgopt=path-exclude=/usr/share/doc/*"#.into(),

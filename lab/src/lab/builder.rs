@@ -10,7 +10,7 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::{Lab, LabError, refused};
-use crate::engine::{self, Endpoint, Wishes};
+use crate::engine::{self, Wishes};
 use crate::image::{self, Base};
 use crate::session::owner::{
     KEPT, LABEL_LAB, LABEL_NAME, LABEL_OWNER, LABEL_SESSION, LABEL_STARTER,
@@ -190,7 +190,7 @@ impl LabBuilder {
             .with_mount(Mount::tmpfs_mount("/run"))
             .with_mount(Mount::tmpfs_mount("/tmp"));
         for (here, in_lab) in &self.programs {
-            request = if is_local(&session.endpoint) {
+            request = if session.endpoint.is_local() {
                 request.with_mount(
                     Mount::bind_mount(here.display().to_string(), in_lab)
                         .with_access_mode(testcontainers::core::AccessMode::ReadOnly),
@@ -235,10 +235,6 @@ fn hostname(name: Option<&str>) -> String {
         "" => "lab".to_owned(),
         text => text.to_owned(),
     }
-}
-
-fn is_local(endpoint: &Endpoint) -> bool {
-    endpoint.is_local()
 }
 
 fn default_deadline() -> Duration {

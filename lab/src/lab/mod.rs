@@ -56,7 +56,7 @@ pub enum LabError {
     },
     /// testcontainers could not start the lab.
     #[error(
-        "lab `{lab}` did not start; it needs an engine that allows `--privileged`, `cargo lab doctor` says whether this host is fit"
+        "lab `{lab}` did not start; if the engine refuses `--privileged`, use one that allows it: `cargo lab doctor` says whether this host is fit"
     )]
     Start {
         /// Its id.

@@ -11,6 +11,7 @@
 pub mod keeper;
 pub mod owner;
 mod parent;
+pub mod record;
 pub mod state_dir;
 
 use std::io::{BufRead, BufReader};
@@ -18,9 +19,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use crate::engine::{Endpoint, Wishes};
-use keeper::KeeperRecord;
 use owner::{Owner, OwnerError};
 pub use parent::die_with_parent;
+use record::{FirstWord, KeeperRecord};
 use state_dir::{StateDir, StateDirError};
 
 /// Set in the environment of a process that was started to be the keeper; its value is the state directory.
@@ -192,9 +193,9 @@ fn start_keeper(dir: &StateDir) -> Result<KeeperRecord, SessionError> {
             .read_line(&mut line)
             .map_err(SessionError::KeeperDidNotStart)?;
     }
-    match serde_json::from_str::<keeper::FirstWord>(&line) {
-        Ok(keeper::FirstWord::Ready(record)) => Ok(record),
-        Ok(keeper::FirstWord::Failed(why)) => {
+    match serde_json::from_str::<FirstWord>(&line) {
+        Ok(FirstWord::Ready(record)) => Ok(record),
+        Ok(FirstWord::Failed(why)) => {
             child.wait().map_err(SessionError::KeeperDidNotStart)?;
             Err(SessionError::KeeperSaidNo(why))
         }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::keeper::KeeperRecord;
 use super::owner::Owner;
+use super::record::KeeperRecord;
 use crate::engine::Wishes;
 
 /// Names the state directory, an absolute path: a session with its own keeper and, where no other engine is chosen, its

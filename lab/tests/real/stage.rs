@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use archipelago_lab::engine::{self, Endpoint, Wishes};
-use archipelago_lab::session::keeper::{KeeperRecord, ServiceRecord};
 use archipelago_lab::session::owner::{LABEL_NAME, LABEL_SESSION};
+use archipelago_lab::session::record::{KeeperRecord, ServiceRecord};
 use archipelago_lab::session::state_dir::{STATE_DIR_ENV, StateDir};
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptionsBuilder;
