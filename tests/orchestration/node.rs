@@ -149,9 +149,30 @@ impl Node {
             .await;
         assert_eq!(status, 200, "{answer}");
         match answer.get_mut("error") {
-            Some(error) => Err(error.take()),
+            Some(error) => {
+                self.is_documented(method, error).await;
+                Err(error.take())
+            }
             None => Ok(answer["result"].take()),
         }
+    }
+
+    /// An error that a method answers with stands with that method in the OpenRPC document.
+    async fn is_documented(&self, method: &str, error: &Value) {
+        let (_, document) = self.get("/rpc/v1/schema", &[]).await;
+        let methods = document["methods"].as_array().expect("methods");
+        let Some(described) = methods.iter().find(|known| known["name"] == method) else {
+            return;
+        };
+        let errors = described["errors"].as_array().expect("errors").iter();
+        let mut codes = errors.map(|error| {
+            let pointer = error["$ref"].as_str().expect("a reference");
+            &document.pointer(&pointer[1..]).expect("an error")["code"]
+        });
+        assert!(
+            codes.any(|code| *code == error["code"]),
+            "`{method}` answered with a code that its documentation lacks: {error}"
+        );
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -167,6 +188,20 @@ impl Node {
         let request = request
             .body(Body::from(body.to_owned()))
             .expect("a request");
+        self.send(request).await
+    }
+
+    /// Asks for a path with these headers; the answer is text where it is no JSON.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (u16, Value) {
         let response = self
             .daemon()
             .router()
