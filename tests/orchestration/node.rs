@@ -29,6 +29,7 @@ struct Line {
     podman: MockPodman,
     is_cut: Arc<AtomicBool>,
     trap: Arc<Trap>,
+    hangs: Arc<AtomicBool>,
 }
 
 /// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
@@ -70,6 +71,9 @@ impl Trap {
 #[async_trait]
 impl CommandExecutor for Line {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
@@ -91,6 +95,8 @@ pub(crate) struct Node {
     trap: Arc<Trap>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
+    /// While it is true podman starts, and never ends.
+    pub(crate) hangs: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
@@ -129,6 +135,7 @@ impl Node {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
             is_cut: Arc::default(),
+            hangs: Arc::default(),
             trap: Arc::default(),
             host: MockHost::new(),
             config,
@@ -145,6 +152,7 @@ impl Node {
             Arc::new(Line {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
+                hangs: Arc::clone(&self.hangs),
                 trap: Arc::clone(&self.trap),
             }),
             self.clock.clone(),

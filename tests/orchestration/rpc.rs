@@ -1,5 +1,7 @@
 //! The service itself.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 
 use super::node::Node;
@@ -124,12 +126,37 @@ async fn logs_are_given_for_containers_of_packages_only() {
 async fn what_does_not_fit_is_named() {
     let node = Node::new().await;
     for (method, params, code, words) in [
-        ("package.install", json!({ "ids": "x" }), -32602, "did you mean `id`?"),
-        ("package.install", json!({ "id": 7 }), -32602, "`id`: invalid type"),
+        (
+            "package.install",
+            json!({ "ids": "x" }),
+            -32602,
+            "did you mean `id`?",
+        ),
+        (
+            "package.install",
+            json!({ "id": 7 }),
+            -32602,
+            "`id`: invalid type",
+        ),
         ("package.install", json!({}), -32602, "missing field `id`"),
-        ("container.logs", json!({ "name": "x", "tail": -1 }), -32602, "`tail`: invalid value"),
-        ("system.version", json!({ "id": 7 }), -32602, "`system.version` has none"),
-        ("package.lits", json!({}), -32601, "did you mean `package.list`?"),
+        (
+            "container.logs",
+            json!({ "name": "x", "tail": -1 }),
+            -32602,
+            "`tail`: invalid value",
+        ),
+        (
+            "system.version",
+            json!({ "id": 7 }),
+            -32602,
+            "`system.version` has none",
+        ),
+        (
+            "package.lits",
+            json!({}),
+            -32601,
+            "did you mean `package.list`?",
+        ),
     ] {
         let error = node.rpc(method, params.clone()).await.expect_err(method);
         let message = error["message"].as_str().unwrap_or_default();
@@ -146,7 +173,9 @@ async fn hostile_names_are_unknown_and_reach_no_command() {
     node.app("echo", "serve 8080", "");
     let before = node.podman.calls().len();
     let long = "x".repeat(300);
-    for name in ["-x", "--all", "../echo", "a b", "", "echo\0", "echo;ls", "Echo", &long] {
+    for name in [
+        "-x", "--all", "../echo", "a b", "", "echo\0", "echo;ls", "Echo", &long,
+    ] {
         let id = json!({ "id": name });
         for method in [
             "package.install",
@@ -157,7 +186,10 @@ async fn hostile_names_are_unknown_and_reach_no_command() {
         ] {
             let error = node.rpc(method, id.clone()).await.expect_err(name);
             let code = error["code"].as_i64().unwrap_or_default();
-            assert!([-32010, -32011].contains(&code), "{method} {name:?}: {error}");
+            assert!(
+                [-32010, -32011].contains(&code),
+                "{method} {name:?}: {error}"
+            );
             let message = error["message"].as_str().expect("a text");
             assert!(message.len() < 300, "{message}");
         }
@@ -168,7 +200,9 @@ async fn hostile_names_are_unknown_and_reach_no_command() {
     }
     let calls = node.podman.calls();
     let named = calls[before..].iter().flatten().find(|arg| {
-        ["-x", "../", "a b", "\0", ";", "Echo", &long].iter().any(|part| arg.contains(part))
+        ["-x", "../", "a b", "\0", ";", "Echo", &long]
+            .iter()
+            .any(|part| arg.contains(part))
     });
     assert_eq!(named, None);
     node.install("echo").await;
@@ -179,7 +213,10 @@ async fn deep_json_is_refused_and_a_large_id_is_given_back() {
     let node = Node::new().await;
     let bearer = node.bearer();
     let auth = [("authorization", bearer.as_str())];
-    let deep = format!("{{\"method\":\"package.list\",\"params\":{}", "[".repeat(100_000));
+    let deep = format!(
+        "{{\"method\":\"package.list\",\"params\":{}",
+        "[".repeat(100_000)
+    );
     assert_eq!(node.post(&deep, &auth).await.1["error"]["code"], -32700);
     let id = "x".repeat(100_000);
     let body = json!({ "method": "system.health", "id": id }).to_string();
@@ -189,10 +226,18 @@ async fn deep_json_is_refused_and_a_large_id_is_given_back() {
 #[tokio::test(start_paused = true)]
 async fn a_podman_that_hangs_does_not_hang_those_who_ask() {
     let node = Node::new().await;
-    node.podman.hang();
+    node.hangs.store(true, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
-    let error = node.rpc("package.list", json!({})).await.expect_err("hangs");
-    assert!([-32030, -32032].map(|code| json!(code)).contains(&error["code"]), "{error}");
+    let error = node
+        .rpc("package.list", json!({}))
+        .await
+        .expect_err("hangs");
+    assert!(
+        [-32030, -32032]
+            .map(|code| json!(code))
+            .contains(&error["code"]),
+        "{error}"
+    );
     assert!(before.elapsed().as_secs() <= 45, "{:?}", before.elapsed());
     assert_eq!(
         node.rpc("system.health", json!({})).await.expect("answers")["status"],
@@ -223,7 +268,10 @@ async fn a_token_file_that_is_empty_is_made_anew_and_one_that_is_no_token_is_ref
             panic!("{bad:?} is no token");
         };
         let text = archipelago::package::chain(&error);
-        assert!(text.contains("rpc-token") && text.contains("visible ASCII"), "{text}");
+        assert!(
+            text.contains("rpc-token") && text.contains("visible ASCII"),
+            "{text}"
+        );
         assert_eq!(std::fs::read_to_string(&file).expect("there"), bad);
     }
     std::fs::remove_file(&file).expect("removed");

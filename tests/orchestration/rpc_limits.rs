@@ -1,6 +1,7 @@
 //! The server over TCP: slow, many and foreign callers.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +25,10 @@ async fn send(address: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     stream.write_all(bytes.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("an answer, or an end");
+    stream
+        .read_to_end(&mut answer)
+        .await
+        .expect("an answer, or an end");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -32,7 +36,8 @@ async fn send(address: SocketAddr, bytes: &str) -> String {
 async fn answers_carry_the_headers_that_keep_browsers_in_check() {
     let node = Node::new().await;
     for path in ["/health", "/rpc/v1/schema", "/no/such/page"] {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
         let answer = against(&node, async |address| send(address, &request).await).await;
         let head = answer.split("\r\n\r\n").next().expect("a head");
         for header in [
@@ -41,7 +46,10 @@ async fn answers_carry_the_headers_that_keep_browsers_in_check() {
             "cache-control: no-store",
             "content-security-policy: default-src 'none'",
         ] {
-            assert!(head.contains(header), "{path}: {header} is missing in {head}");
+            assert!(
+                head.contains(header),
+                "{path}: {header} is missing in {head}"
+            );
         }
         assert!(!head.contains("access-control"), "{head}");
     }
@@ -51,9 +59,16 @@ async fn answers_carry_the_headers_that_keep_browsers_in_check() {
 async fn who_sends_too_slowly_is_sent_away() {
     let node = Node::new().await;
     let before = Instant::now();
-    let head = against(&node, async |address| send(address, "POST /rpc/v1 HT").await).await;
+    let head = against(&node, async |address| {
+        send(address, "POST /rpc/v1 HT").await
+    })
+    .await;
     assert!(!head.contains("200 OK"), "{head}");
-    assert!(before.elapsed() <= Duration::from_secs(16), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() <= Duration::from_secs(16),
+        "{:?}",
+        before.elapsed()
+    );
 
     let request = format!(
         "POST /rpc/v1 HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\nauthorization: {}\r\ncontent-length: 100\r\n\r\n{{",
@@ -62,19 +77,25 @@ async fn who_sends_too_slowly_is_sent_away() {
     let before = Instant::now();
     let body = against(&node, async |address| send(address, &request).await).await;
     assert!(body.starts_with("HTTP/1.1 408"), "{body}");
-    assert!(before.elapsed() <= Duration::from_secs(16), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() <= Duration::from_secs(16),
+        "{:?}",
+        before.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_beyond_the_limit_are_told_to_come_back() {
     let node = Node::new().await;
-    node.app("slow", "serve 8080", "");
-    node.podman.hang();
+    node.hangs.store(true, Ordering::Relaxed);
     let bearer = node.bearer();
     let auth = [("authorization", bearer.as_str())];
     let call = || node.post("{\"method\":\"package.list\"}", &auth);
     let answers = futures_util::future::join_all((0..70).map(|_| call())).await;
-    let refused: Vec<_> = answers.iter().filter(|(status, _)| *status == 503).collect();
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|(status, _)| *status == 503)
+        .collect();
     assert_eq!(refused.len(), 6, "{answers:?}");
     let text = refused[0].1.as_str().expect("a text");
     assert!(text.contains("try again later"), "{text}");
@@ -98,5 +119,9 @@ async fn a_shutdown_does_not_wait_for_connections_that_are_kept_open() {
         stream.read_to_end(&mut rest).await.expect("an end");
     };
     tokio::join!(node.daemon().serve(listener), client);
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        before.elapsed()
+    );
 }
