@@ -393,7 +393,8 @@ impl Node {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    found.insert(format!("file {}", path.display()));
+                    let name = path.strip_prefix(&self.config.state_dir);
+                    found.insert(format!("file {}", name.expect("below it").display()));
                 }
             }
         }
