@@ -16,7 +16,7 @@ use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
 use async_trait::async_trait;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt;
@@ -250,21 +250,29 @@ impl Node {
 
     /// Asks for a path with these headers; the answer is text where it is no JSON.
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        Self::read(self.stream(path, headers).await).await
+    }
+
+    /// Asks for a path with these headers; the answer may have no end.
+    pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
         let mut request = Request::get(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::empty()).expect("a request"))
-            .await
+        let request = request.body(Body::empty()).expect("a request");
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let router = self.daemon().router();
+        router.oneshot(request).await.expect("never fails")
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, Value) {
-        let response = self
-            .daemon()
-            .router()
-            .oneshot(request)
-            .await
-            .expect("never fails");
+        Self::read(self.answer(request).await).await
+    }
+
+    async fn read(response: Response<Body>) -> (u16, Value) {
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await
