@@ -2,6 +2,7 @@
 
 mod heal;
 mod install;
+mod named;
 mod node;
 mod plan;
 mod recover;

@@ -1,8 +1,9 @@
 //! A whole node in memory: daemon, podman, machine and clock.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archipelago::clock::VirtualClock;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 /// The fixture image.
@@ -26,6 +28,43 @@ pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
 struct Line {
     podman: MockPodman,
     is_cut: Arc<AtomicBool>,
+    trap: Arc<Trap>,
+}
+
+/// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
+#[derive(Default)]
+struct Trap {
+    set: Mutex<Option<Catch>>,
+    sprung: Notify,
+}
+
+/// Which command line is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Catch {
+    /// Only those of this verb.
+    pub(crate) verb: Option<&'static str>,
+    /// So many of them pass before it.
+    pub(crate) passing: usize,
+    /// Whether podman still carries out the one that is held.
+    pub(crate) is_done: bool,
+}
+
+impl Trap {
+    /// Whether this command line is the one, and what becomes of it.
+    fn catches(&self, verb: &str) -> Option<Catch> {
+        let mut set = self.set.lock().expect("no test panics in it");
+        let catch = set.as_mut()?;
+        if catch.verb.is_some_and(|wanted| wanted != verb) {
+            return None;
+        }
+        match catch.passing.checked_sub(1) {
+            Some(left) => {
+                catch.passing = left;
+                None
+            }
+            None => set.take(),
+        }
+    }
 }
 
 #[async_trait]
@@ -37,11 +76,19 @@ impl CommandExecutor for Line {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
-        self.podman.execute(program, args).await
+        let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
+            return self.podman.execute(program, args).await;
+        };
+        if catch.is_done {
+            drop(self.podman.execute(program, args).await);
+        }
+        self.trap.sprung.notify_one();
+        std::future::pending().await
     }
 }
 
 pub(crate) struct Node {
+    trap: Arc<Trap>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
@@ -82,6 +129,7 @@ impl Node {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
             is_cut: Arc::default(),
+            trap: Arc::default(),
             host: MockHost::new(),
             config,
             daemon: None,
@@ -97,6 +145,7 @@ impl Node {
             Arc::new(Line {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
+                trap: Arc::clone(&self.trap),
             }),
             self.clock.clone(),
             Arc::new(self.host.clone()),
@@ -252,6 +301,61 @@ impl Node {
         let calls = self.podman.calls();
         let of_verb = calls[from..].iter().filter(|args| args[0] == verb);
         of_verb.filter_map(|args| args.last().cloned()).collect()
+    }
+
+    /// Holds one of the daemon's next command lines for ever.
+    pub(crate) fn catch(&self, catch: Catch) {
+        *self.trap.set.lock().expect("no test panics in it") = Some(catch);
+    }
+
+    /// Lets time go by until a command line is held. False, and nothing will be held, where none is within an hour.
+    pub(crate) async fn is_caught(&self) -> bool {
+        let hour = Duration::from_secs(3600);
+        let caught = tokio::time::timeout(hour, self.trap.sprung.notified()).await;
+        self.trap.set.lock().expect("no test panics in it").take();
+        caught.is_ok()
+    }
+
+    /// All there is: what podman has, without images, and the files below the state folder, by name.
+    pub(crate) async fn census(&self) -> BTreeSet<String> {
+        let mut found: BTreeSet<String> = self
+            .podman
+            .containers()
+            .iter()
+            .map(|container| {
+                format!(
+                    "container {} {} {}",
+                    container.name,
+                    container.state.as_str(),
+                    container.created_at
+                )
+            })
+            .collect();
+        for (kind, args) in [
+            ("volume", ["volume", "ls", "--format=json"]),
+            ("network", ["network", "ls", "--format=json"]),
+        ] {
+            let list: Value = serde_json::from_str(&self.podman(&args).await).expect("JSON");
+            for object in list.as_array().expect("a list") {
+                let name = object.get("Name").or_else(|| object.get("name"));
+                found.insert(format!("{kind} {}", name.expect("a name")));
+            }
+        }
+        let secrets = self.podman(&["secret", "ls", "--format={{.Name}}"]).await;
+        found.extend(secrets.lines().map(|name| format!("secret {name}")));
+        let mut folders = vec![self.config.state_dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&self.config.state_dir);
+                    found.insert(format!("file {}", name.expect("below it").display()));
+                }
+            }
+        }
+        found
     }
 
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {
