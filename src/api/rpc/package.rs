@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Context, RpcError};
-use crate::package::{PackageError, Packages, UninstallOptions};
+use crate::package::{InstallOptions, PackageError, Packages, UninstallOptions};
 
 /// A package.
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(super) async fn list(context: &Context) -> Result<Value, RpcError> {
 pub(super) async fn install(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
     let name = id.clone();
     run(context, id, move |packages| async move {
-        packages.install(&name).await
+        packages.install(&name, InstallOptions::default()).await
     })
     .await
 }
