@@ -124,7 +124,14 @@ impl Daemon {
         let packages = Arc::new(packages);
         let tasks = Tasks::default();
         let monitor = Monitor::new(Arc::clone(&packages), tasks.clone());
-        let api = api::Context::new(Arc::clone(&packages), monitor.clone(), tasks.clone(), token);
+        let ending = CancellationToken::new();
+        let api = api::Context::new(
+            Arc::clone(&packages),
+            monitor.clone(),
+            tasks.clone(),
+            token,
+            ending.clone(),
+        );
         Ok(Self {
             monitor,
             packages,

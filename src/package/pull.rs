@@ -46,7 +46,7 @@ impl Packages {
         }
         let mut waits = PULL_WAITS.iter();
         self.step(package, format!("pulling {image} ({of})"));
-        while let Err(source) = self.podman.pull(image).await {
+        while let Err(source) = self.podman.pull(image, &mut |_| {}).await {
             tracing::warn!(package, image, error = chain(&source), "pull failed");
             match waits.next() {
                 Some(wait) => {
