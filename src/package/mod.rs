@@ -172,7 +172,11 @@ impl Packages {
         &self,
     ) -> Result<BTreeMap<String, ContainerStatus>, crate::container::podman::PodmanError> {
         let result = self.podman.list(PACKAGE_LABEL).await;
-        self.book().podman_error = result.as_ref().err().map(|error| chain(error));
+        let error = result.as_ref().err().map(|error| chain(error));
+        let before = std::mem::replace(&mut self.book().podman_error, error.clone());
+        if error != before {
+            self.tell_shown();
+        }
         Ok(result?
             .into_iter()
             .map(|status| (status.name.clone(), status))

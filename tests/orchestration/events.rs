@@ -289,9 +289,13 @@ async fn packages_are_looked_at_for_listeners_only() {
     let looks = async || {
         sleep(Duration::from_secs(5)).await;
         let from = node.podman.calls().len();
-        node.daemon().look_now();
+        let stopped = node.rpc("package.stop", json!({ "id": "echo" })).await;
+        stopped.expect("stopped");
         sleep(Duration::from_secs(5)).await;
-        node.calls("ps", from).len()
+        let looks = node.calls("ps", from).len();
+        let started = node.rpc("package.start", json!({ "id": "echo" })).await;
+        started.expect("started");
+        looks
     };
     let without = looks().await;
     let mut events = Events::open(&node).await;
