@@ -29,6 +29,7 @@ struct Line {
     podman: MockPodman,
     is_cut: Arc<AtomicBool>,
     trap: Arc<Trap>,
+    hangs: Arc<AtomicBool>,
 }
 
 /// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
@@ -70,6 +71,9 @@ impl Trap {
 #[async_trait]
 impl CommandExecutor for Line {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
@@ -91,6 +95,8 @@ pub(crate) struct Node {
     trap: Arc<Trap>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
+    /// While it is true podman starts, and never ends.
+    pub(crate) hangs: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
@@ -129,6 +135,7 @@ impl Node {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
             is_cut: Arc::default(),
+            hangs: Arc::default(),
             trap: Arc::default(),
             host: MockHost::new(),
             config,
@@ -145,6 +152,7 @@ impl Node {
             Arc::new(Line {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
+                hangs: Arc::clone(&self.hangs),
                 trap: Arc::clone(&self.trap),
             }),
             self.clock.clone(),
@@ -198,9 +206,30 @@ impl Node {
             .await;
         assert_eq!(status, 200, "{answer}");
         match answer.get_mut("error") {
-            Some(error) => Err(error.take()),
+            Some(error) => {
+                self.is_documented(method, error).await;
+                Err(error.take())
+            }
             None => Ok(answer["result"].take()),
         }
+    }
+
+    /// An error that a method answers with stands with that method in the OpenRPC document.
+    async fn is_documented(&self, method: &str, error: &Value) {
+        let (_, document) = self.get("/rpc/v1/schema", &[]).await;
+        let methods = document["methods"].as_array().expect("methods");
+        let Some(described) = methods.iter().find(|known| known["name"] == method) else {
+            return;
+        };
+        let errors = described["errors"].as_array().expect("errors").iter();
+        let mut codes = errors.map(|error| {
+            let pointer = error["$ref"].as_str().expect("a reference");
+            &document.pointer(&pointer[1..]).expect("an error")["code"]
+        });
+        assert!(
+            codes.any(|code| *code == error["code"]),
+            "`{method}` answered with a code that its documentation lacks: {error}"
+        );
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -216,6 +245,20 @@ impl Node {
         let request = request
             .body(Body::from(body.to_owned()))
             .expect("a request");
+        self.send(request).await
+    }
+
+    /// Asks for a path with these headers; the answer is text where it is no JSON.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (u16, Value) {
         let response = self
             .daemon()
             .router()
@@ -350,7 +393,8 @@ impl Node {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    found.insert(format!("file {}", path.display()));
+                    let name = path.strip_prefix(&self.config.state_dir);
+                    found.insert(format!("file {}", name.expect("below it").display()));
                 }
             }
         }
