@@ -67,12 +67,12 @@ codes! {
     pub const DID_NOT_STAY_UP: i64 = -32023;
     /// Something is left; the same call again goes on. `data`: `left`.
     pub const INCOMPLETE: i64 = -32024;
+    /// There is no such operation, or none any more: old ones are forgotten.
+    pub const NO_SUCH_OPERATION: i64 = -32025;
+    /// The operation has ended, or is past the point where it can be cancelled cleanly. `data`: `operation`.
+    pub const NOT_CANCELLABLE: i64 = -32026;
     /// The operation was cancelled, and undone.
-    pub const CANCELLED: i64 = -32025;
-    /// There is no such operation, or it ended long ago. `data`: `operation`.
-    pub const NO_SUCH_OPERATION: i64 = -32026;
-    /// The operation cannot be cancelled now. `data`: `operation`.
-    pub const NOT_CANCELLABLE: i64 = -32027;
+    pub const CANCELLED: i64 = -32027;
     /// The image that was asked for is no good, or it is not clear which container it is for. `data`: `image`.
     pub const BAD_IMAGE: i64 = -32028;
     /// podman failed.

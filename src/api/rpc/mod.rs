@@ -104,7 +104,9 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         .errors(&[
             codes::UNKNOWN_PACKAGE,
             codes::ALREADY_INSTALLED,
+            codes::BAD_IMAGE,
             codes::BAD_MANIFEST,
+            codes::CANCELLED,
             codes::PULL_FAILED,
             codes::IMAGE_MISSING,
             codes::INCOMPLETE,
