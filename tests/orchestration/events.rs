@@ -232,7 +232,7 @@ async fn who_reads_too_slowly_is_given_everything_anew() {
     node.install("echo").await;
     let mut events = Events::open(&node).await;
     events.until(|name, _| name == "packages").await;
-    for _ in 0..60 {
+    for _ in 0..30 {
         for method in ["package.stop", "package.start"] {
             node.rpc(method, json!({ "id": "echo" }))
                 .await
