@@ -29,7 +29,7 @@ pub const DEPENDENCY_MISSING: i64 = -32016;
 pub const NAME_TAKEN: i64 = -32017;
 /// There is no such container.
 pub const NO_SUCH_CONTAINER: i64 = -32018;
-/// A secret file is missing and data made with it is there. `data`: `secret`, `file`, `volumes`.
+/// A secret file is missing and may not be made anew. `data`: `secret`, `file`, `volumes` with data made with it.
 pub const SECRET_MISSING: i64 = -32019;
 /// The image could not be pulled. `data`: `image`, `attempts`.
 pub const PULL_FAILED: i64 = -32020;
@@ -41,6 +41,8 @@ pub const DID_NOT_START: i64 = -32022;
 pub const DID_NOT_STAY_UP: i64 = -32023;
 /// Something is left; the same call again goes on. `data`: `left`.
 pub const INCOMPLETE: i64 = -32024;
+/// The catalog shows the package and does not know enough to install it. `data`: `reason`.
+pub const NOT_INSTALLABLE: i64 = -32025;
 /// podman failed.
 pub const PODMAN_FAILED: i64 = -32030;
 /// A state file failed.

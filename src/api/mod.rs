@@ -25,7 +25,7 @@ use crate::store::{StoreError, write_private};
 use crate::tasks::Tasks;
 
 /// Name of the token's file in `secrets/`.
-pub const TOKEN_FILE: &str = "rpc-token";
+pub const TOKEN_FILE: &str = crate::catalog::TOKEN_SECRET;
 /// Largest body that is read.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
