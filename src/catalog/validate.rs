@@ -11,7 +11,7 @@ use super::manifest::{ContainerManifest, Manifest};
 use crate::nearest::nearest;
 
 /// One thing wrong with a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 pub struct Problem {
     /// The package it keeps from being installed; the file's name where the file could not be read as a manifest.
     pub package: String,

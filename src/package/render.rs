@@ -9,8 +9,8 @@ use sha2::Sha256;
 
 use crate::catalog::{Form, Part, Template};
 
-/// The rounds of a bcrypt hash, as a power of two.
-const BCRYPT_COST: u32 = bcrypt::DEFAULT_COST;
+/// The rounds of a bcrypt hash, as a power of two. Few: what is hashed is random and long, and cannot be guessed.
+const BCRYPT_COST: u32 = 10;
 /// Bytes of the salt of an `rpcauth`: as bitcoin's own script.
 const RPCAUTH_SALT: usize = 16;
 

@@ -2,10 +2,13 @@
 
 mod heal;
 mod install;
+mod named;
 mod node;
 mod plan;
 mod recover;
 mod rpc;
+mod rpc_limits;
+mod schema;
 mod stop;
 mod uninstall;
 mod watch;
