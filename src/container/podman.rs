@@ -25,7 +25,7 @@ use super::{
 use call::Call;
 
 pub use error::{PodmanError, ReadError, Refusal, error_message};
-pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretEnv, VolumeMount};
+pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretTarget, SecretUse, VolumeMount};
 pub use version::{NotAVersion, PodmanVersion};
 
 /// Time limit of a command that only asks, or changes little.
