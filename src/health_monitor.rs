@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::catalog::{ContainerManifest, start_order};
 use crate::clock::has_passed;
@@ -19,7 +21,8 @@ pub use monitor::Monitor;
 pub use pulse::{Overdue, Pulse};
 
 /// What is meant to be done about a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Start one that never ran.
     Start,
@@ -47,7 +50,7 @@ impl Action {
 }
 
 /// What is meant to be done about one container, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Decision {
     /// The container's name.
     pub container: String,

@@ -6,6 +6,7 @@ mod container;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::container::status::ContainerStatus;
@@ -16,7 +17,7 @@ use container::container_entry;
 
 /// How a package or a container is. The order is meaning: a package is as its worst container, and a later one is
 /// worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum PackageState {
     /// Ran once, and is done.
     #[serde(rename = "done")]
@@ -69,7 +70,7 @@ pub enum PackageState {
 }
 
 /// One package, as a UI shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PackageDataEntry {
     /// The package.
     pub id: String,
@@ -88,7 +89,7 @@ pub struct PackageDataEntry {
 }
 
 /// One container, as a UI shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ContainerEntry {
     /// Its name.
     pub name: String,
@@ -109,7 +110,7 @@ pub struct ContainerEntry {
 }
 
 /// How a container last ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LastExit {
     /// The word that was shown, as `killed (OOM)`.
     pub reason: String,

@@ -76,11 +76,49 @@ pub async fn keep_alive(
         match timeout(every, check()).await {
             Ok(Ok(())) => tell(),
             Ok(Err(error)) => {
-                tracing::error!(error = chain(&error), "not well; systemd is not told otherwise");
+                tracing::error!(
+                    error = chain(&error),
+                    "not well; systemd is not told otherwise"
+                );
             }
             Err(_) => {
                 tracing::error!("no answer from the service; systemd is not told that all is well")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_takes_connections_and_never_answers_is_not_well() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let watched = Watched::new(Pulse::default(), address);
+        let told = AtomicU32::new(0);
+        let tell = || {
+            told.fetch_add(1, Ordering::Relaxed);
+        };
+        let limit = Duration::from_millis(60);
+        // The kernel takes the connections: nobody has to accept them.
+        let watching = keep_alive(limit, async || watched.check().await, tell);
+        assert!(timeout(limit * 3, watching).await.is_err(), "it never ends");
+        assert_eq!(told.load(Ordering::Relaxed), 0, "told without an answer");
+        let router = axum::Router::new().route("/health", axum::routing::get(async || "ok\n"));
+        let server = axum::serve(listener, router).into_future();
+        let tell = || {
+            told.fetch_add(1, Ordering::Relaxed);
+        };
+        let watching = keep_alive(limit, async || watched.check().await, tell);
+        tokio::select! {
+            _ = server => panic!("the server ended"),
+            _ = timeout(limit * 3, watching) => {}
+        }
+        assert!(told.load(Ordering::Relaxed) > 0, "not told with an answer");
     }
 }

@@ -8,7 +8,7 @@ use super::order::start_order;
 use super::words::{bad_name, check_image, check_restart, is_memory, is_name, is_variable};
 
 /// One thing wrong with a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 pub struct Problem {
     /// The package it keeps from being installed; the file's name where the file could not be read as a manifest.
     pub package: String,

@@ -17,17 +17,59 @@ pub(super) async fn catalog(connection: &Connection) -> Result<(), CliError> {
     output::text(&table(&offers, colour::is_wanted()))
 }
 
-/// One line a package. Pure.
+/// One line a package, and one for each thing that keeps it from being installed. Pure.
 fn table(offers: &[Offer], in_colour: bool) -> String {
-    let rows: Vec<Vec<Cell>> = offers
-        .iter()
-        .map(|offer| {
+    let mut rows = Vec::new();
+    for offer in offers {
+        let (word, colour) = if !offer.problems.is_empty() {
+            ("bad manifest", "red")
+        } else if offer.installed {
+            ("installed", "green")
+        } else {
+            ("", "grey")
+        };
+        let row = |what: &str| {
             vec![
                 Cell::new(&offer.id),
                 Cell::new(&offer.version),
-                Cell::new(&offer.title),
+                Cell::coloured(word, Some(colour)),
+                Cell::new(what),
             ]
-        })
-        .collect();
-    render(&["PACKAGE", "VERSION", "TITLE"], &rows, in_colour)
+        };
+        if offer.problems.is_empty() {
+            rows.push(row(&offer.title));
+        }
+        rows.extend(offer.problems.iter().map(|problem| {
+            row(&format!(
+                "{}: `{}`: {}",
+                problem.file, problem.key, problem.what
+            ))
+        }));
+    }
+    render(&["PACKAGE", "VERSION", "", "TITLE"], &rows, in_colour)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_and_what_cannot_be_is_told() {
+        let offers: Vec<Offer> = serde_json::from_value(json!([
+            { "id": "files", "title": "Files", "version": "2", "installed": true, "images": [], "problems": [] },
+            { "id": "lnd", "title": "LND", "version": "0.18.4", "installed": false, "images": [], "problems": [] },
+            { "id": "own", "title": "", "version": "", "installed": false, "images": [],
+              "problems": [{ "package": "own", "file": "own.toml", "key": "id", "what": "is missing" }] },
+        ]))
+        .expect("offers");
+        assert_eq!(
+            table(&offers, false),
+            "\
+PACKAGE  VERSION                TITLE
+files    2        installed     Files
+lnd      0.18.4                 LND
+own               bad manifest  own.toml: `id`: is missing
+"
+        );
+    }
 }

@@ -57,7 +57,10 @@ impl Connection {
 }
 
 /// Reads the answer to `method`.
-pub(super) fn read<T: DeserializeOwned>(method: &'static str, answer: Value) -> Result<T, CliError> {
+pub(super) fn read<T: DeserializeOwned>(
+    method: &'static str,
+    answer: Value,
+) -> Result<T, CliError> {
     serde_json::from_value(answer).map_err(|source| CliError::NotUnderstood { method, source })
 }
 

@@ -38,7 +38,11 @@ pub(super) async fn events(connection: &Connection) -> Result<(), CliError> {
 
 /// An event for people. Pure.
 fn line(name: &str, data: &Value) -> String {
-    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let word = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     let text = match name {
         "packages" => {
             let packages: Vec<String> = data
@@ -79,7 +83,8 @@ mod tests {
 
     #[test]
     fn an_event_is_a_line() {
-        let packages = json!([{ "id": "a", "state": "running" }, { "id": "b", "state": "stopped" }]);
+        let packages =
+            json!([{ "id": "a", "state": "running" }, { "id": "b", "state": "stopped" }]);
         assert_eq!(
             line("packages", &packages),
             "packages: a running, b stopped\n"

@@ -155,7 +155,12 @@ enum Ask {
         /// The container or the package.
         name: String,
         /// How many lines of each container.
-        #[arg(short = 'n', long = "lines", default_value_t = 100, value_name = "LINES")]
+        #[arg(
+            short = 'n',
+            long = "lines",
+            default_value_t = 100,
+            value_name = "LINES"
+        )]
         lines: u32,
     },
     /// List the packages that can be installed.

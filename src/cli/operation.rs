@@ -56,9 +56,7 @@ async fn follow(
 ) -> Result<Value, CliError> {
     let mut has_asked = false;
     loop {
-        let answer = connection
-            .ask("operation.get", json!({ "id": id }))
-            .await?;
+        let answer = connection.ask("operation.get", json!({ "id": id })).await?;
         let operation: Operation = read("operation.get", answer.clone())?;
         if operation.has_ended() {
             return Ok(answer);
@@ -199,7 +197,10 @@ mod tests {
         let words = outcome(ended("succeeded", Value::Null)).expect("a success");
         assert_eq!(words, "installed `files`");
         let failed = outcome(ended("failed", json!("no space left"))).expect_err("a failure");
-        assert_eq!(failed.to_string(), "install of `files` failed: no space left");
+        assert_eq!(
+            failed.to_string(),
+            "install of `files` failed: no space left"
+        );
         assert_eq!(failed.exit_code(), exit_code::CALL_FAILED);
         let cancelled = outcome(ended("cancelled", Value::Null)).expect_err("no success");
         assert_eq!(cancelled.to_string(), "install of `files` was cancelled");

@@ -97,24 +97,23 @@ async fn run(ground: Ground, tell: Told) -> Result<(), CliError> {
     tracing::info!(listen = %address, past = ?daemon.past(), "ready");
     let folder = folder.as_ref().map(tempfile::TempDir::path);
     tell(address, daemon.token(), folder)?;
-    let server = axum::serve(listener, daemon.router()).into_future();
-    let keep_alive = keep_alive(daemon.watched(callable(address)));
-    tokio::pin!(server, keep_alive);
-    loop {
-        tokio::select! {
-            ended = &mut server => {
-                daemon.shutdown().await;
-                return ended.map_err(|source| CliError::System { doing: "serve RPC any longer", source });
+    let until_told = async {
+        let keep_alive = keep_alive(daemon.watched(callable(address)));
+        tokio::pin!(keep_alive);
+        loop {
+            tokio::select! {
+                () = &mut keep_alive => {}
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = look_now.recv() => daemon.look_now(),
             }
-            () = &mut keep_alive => {}
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = look_now.recv() => daemon.look_now(),
         }
-    }
-    tracing::info!("ending; containers go on running");
-    tell_systemd(sd_notify::NotifyState::Stopping);
-    daemon.shutdown().await;
+        tracing::info!("ending; containers go on running");
+        tell_systemd(sd_notify::NotifyState::Stopping);
+        daemon.shutdown().await;
+    };
+    // The server ends with the daemon.
+    tokio::join!(daemon.serve(listener), until_told);
     Ok(())
 }
 

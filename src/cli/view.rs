@@ -105,4 +105,16 @@ pub(super) struct Offer {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) version: String,
+    #[serde(default)]
+    pub(super) installed: bool,
+    #[serde(default)]
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Problem {
+    pub(super) file: String,
+    pub(super) key: String,
+    pub(super) what: String,
 }

@@ -90,6 +90,17 @@ impl Monitor {
         self.pause(&decisions)
     }
 
+    /// What would be done now, for people to see; nothing is.
+    ///
+    /// # Errors
+    /// [`PodmanError`] when podman cannot be asked.
+    pub async fn plan_now(&self) -> Result<Vec<Decision>, PodmanError> {
+        let healing = self.packages.book().healing.clone();
+        let statuses = self.packages.look().await?;
+        let dead = self.dead(&statuses);
+        Ok(self.packages.plan(&statuses, &dead, &healing))
+    }
+
     fn pause(&self, decisions: &[Decision]) -> Duration {
         let now = self.packages.clock.now();
         let due = decisions.iter().filter_map(|decision| decision.until).min();
@@ -138,7 +149,8 @@ impl Monitor {
     /// Carries out a plan. Packages are healed side by side, so that one that takes ten minutes to stop holds up nobody
     /// else; the containers of one package one after the other, in the plan's order.
     fn carry_out(&self, decisions: &[Decision]) {
-        let mut to_heal: BTreeMap<&str, Vec<Decision>> = BTreeMap::new();
+        // In the order of their first containers in the plan.
+        let mut to_heal: Vec<(&str, Vec<Decision>)> = Vec::new();
         for decision in decisions {
             match decision.action {
                 Action::Skip => tracing::trace!(%decision),
@@ -150,8 +162,11 @@ impl Monitor {
                         .change_tracker(|tracker| tracker.give_up(&decision.container, now));
                 }
                 Action::Start | Action::Restart | Action::Recreate => {
-                    let of_package = to_heal.entry(&decision.package).or_default();
-                    of_package.push(decision.clone());
+                    let package = decision.package.as_str();
+                    match to_heal.iter_mut().find(|(other, _)| *other == package) {
+                        Some((_, decisions)) => decisions.push(decision.clone()),
+                        None => to_heal.push((package, vec![decision.clone()])),
+                    }
                 }
             }
         }

@@ -74,3 +74,25 @@ impl Drop for Beating {
         *self.0.lock() = Promise::Ended;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_promise_holds_until_its_time_and_an_end_is_seen_at_once() {
+        let pulse = Pulse::default();
+        let beating = pulse.begin();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(pulse.check(), Ok(()), "recovery has no limit");
+        pulse.promise(Duration::from_secs(300));
+        tokio::time::advance(Duration::from_secs(300)).await;
+        assert_eq!(pulse.check(), Ok(()));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!(pulse.check(), Err(Overdue::Late(Duration::from_secs(7))));
+        pulse.promise(Duration::from_secs(1));
+        assert_eq!(pulse.check(), Ok(()));
+        drop(beating);
+        assert_eq!(pulse.check(), Err(Overdue::Ended));
+    }
+}

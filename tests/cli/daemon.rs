@@ -72,7 +72,9 @@ impl Daemon {
             seen.push(line);
         }
         let said: Vec<String> = self.stderr.try_iter().collect();
-        panic!("no line with {start:?} within {DEADLINE:?}; it wrote {seen:?}, and to standard error {said:?}");
+        panic!(
+            "no line with {start:?} within {DEADLINE:?}; it wrote {seen:?}, and to standard error {said:?}"
+        );
     }
 
     /// The rest of the first line of standard error that has `start` in it.

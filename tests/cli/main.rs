@@ -47,7 +47,8 @@ fn errors_have_their_codes_and_say_what_to_do() {
         "{unknown:?}"
     );
     assert_eq!(
-        unknown.json()["data"]["kind"], "unknown package",
+        unknown.json()["data"]["kind"],
+        "unknown package",
         "{unknown:?}"
     );
     let absent = mock.run(&["status", "filebrowser"]);
@@ -85,7 +86,11 @@ fn without_a_daemon_the_way_to_one_is_told() {
     let state = folder.path().join("state");
     let state = state.to_str().expect("text");
     let no_token = run(&[("ARCHIPELAGO_STATE_DIR", state)]);
-    assert_eq!(no_token.code, code(exit_code::NO_PERMISSION), "{no_token:?}");
+    assert_eq!(
+        no_token.code,
+        code(exit_code::NO_PERMISSION),
+        "{no_token:?}"
+    );
     let bad = run(&[("ARCHIPELAGO_LISTN", "x")]);
     assert_eq!(bad.code, code(exit_code::CONFIG), "{bad:?}");
     assert!(bad.stderr.contains("ARCHIPELAGO_LISTEN"), "{bad:?}");

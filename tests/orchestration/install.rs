@@ -130,67 +130,6 @@ async fn a_strangers_container_of_that_name_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pulls_are_retried_after_5_and_15_seconds() {
-    let node = Node::new().await;
-    let image = "registry.example/echo:1";
-    node.app("echo", "serve 1", "");
-    let file = node.config.apps_dir.join("echo.toml");
-    let text = std::fs::read_to_string(&file)
-        .expect("manifest")
-        .replace(super::node::IMAGE, image);
-    std::fs::write(&file, text).expect("manifest");
-    node.podman.fail_pull(image, 2);
-    // Whether the mock's image knows the command is not the point here, only when it was pulled.
-    drop(node.rpc("package.install", json!({ "id": "echo" })).await);
-    let pulls: Vec<_> = node
-        .podman
-        .timed_calls()
-        .into_iter()
-        .filter(|call| call.args[0] == "pull")
-        .map(|call| call.at)
-        .collect();
-    assert_eq!(pulls.len(), 3);
-    // podman itself takes 3 to 3.2 s to find a registry unreachable.
-    let gaps: Vec<i64> = pulls
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]).num_seconds())
-        .collect();
-    assert_eq!(gaps, [8, 18]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_three_failed_pulls_it_gives_up() {
-    let node = Node::new().await;
-    node.app("echo", "serve 1", "");
-    node.podman.remove_image(super::node::IMAGE);
-    node.podman.fail_pull(super::node::IMAGE, 99);
-    let error = node
-        .rpc("package.install", json!({ "id": "echo" }))
-        .await
-        .expect_err("must fail");
-    assert_eq!(
-        (error["code"].as_i64(), &error["data"]["attempts"]),
-        (Some(-32020), &json!(3)),
-        "{error}"
-    );
-    assert_eq!(node.calls("pull", 0).len(), 3);
-    assert!(!node.state_file("packages/echo.json").exists());
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_image_that_is_missing_after_its_pull_is_an_error() {
-    let node = Node::new().await;
-    node.app("echo", "serve 1", "");
-    node.podman.remove_image(super::node::IMAGE);
-    node.podman.lose_pulled_image(super::node::IMAGE);
-    let error = node
-        .rpc("package.install", json!({ "id": "echo" }))
-        .await
-        .expect_err("must fail");
-    assert_eq!(error["code"], -32021, "{error}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_lost_secret_is_not_made_anew_while_data_needs_it() {
     let node = Node::new().await;
     let db = "secrets = [{ name = \"shop-password\", env = \"P\" }]\nvolumes = [{ name = \"shop-data\", path = \"/d\" }]";

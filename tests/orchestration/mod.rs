@@ -2,10 +2,14 @@
 
 mod heal;
 mod install;
+mod named;
 mod node;
 mod plan;
 mod recover;
 mod rpc;
+mod rpc_limits;
+mod schema;
 mod stop;
 mod uninstall;
 mod watch;
+mod watchdog;

@@ -1,8 +1,9 @@
 //! A whole node in memory: daemon, podman, machine and clock.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archipelago::clock::VirtualClock;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 /// The fixture image.
@@ -26,24 +28,75 @@ pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
 struct Line {
     podman: MockPodman,
     is_cut: Arc<AtomicBool>,
+    trap: Arc<Trap>,
+    hangs: Arc<AtomicBool>,
+}
+
+/// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
+#[derive(Default)]
+struct Trap {
+    set: Mutex<Option<Catch>>,
+    sprung: Notify,
+}
+
+/// Which command line is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Catch {
+    /// Only those of this verb.
+    pub(crate) verb: Option<&'static str>,
+    /// So many of them pass before it.
+    pub(crate) passing: usize,
+    /// Whether podman still carries out the one that is held.
+    pub(crate) is_done: bool,
+}
+
+impl Trap {
+    /// Whether this command line is the one, and what becomes of it.
+    fn catches(&self, verb: &str) -> Option<Catch> {
+        let mut set = self.set.lock().expect("no test panics in it");
+        let catch = set.as_mut()?;
+        if catch.verb.is_some_and(|wanted| wanted != verb) {
+            return None;
+        }
+        match catch.passing.checked_sub(1) {
+            Some(left) => {
+                catch.passing = left;
+                None
+            }
+            None => set.take(),
+        }
+    }
 }
 
 #[async_trait]
 impl CommandExecutor for Line {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
-        self.podman.execute(program, args).await
+        let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
+            return self.podman.execute(program, args).await;
+        };
+        if catch.is_done {
+            drop(self.podman.execute(program, args).await);
+        }
+        self.trap.sprung.notify_one();
+        std::future::pending().await
     }
 }
 
 pub(crate) struct Node {
+    trap: Arc<Trap>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
+    /// While it is true podman starts, and never ends.
+    pub(crate) hangs: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
@@ -82,6 +135,8 @@ impl Node {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
             is_cut: Arc::default(),
+            hangs: Arc::default(),
+            trap: Arc::default(),
             host: MockHost::new(),
             config,
             daemon: None,
@@ -97,6 +152,8 @@ impl Node {
             Arc::new(Line {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
+                hangs: Arc::clone(&self.hangs),
+                trap: Arc::clone(&self.trap),
             }),
             self.clock.clone(),
             Arc::new(self.host.clone()),
@@ -149,9 +206,30 @@ impl Node {
             .await;
         assert_eq!(status, 200, "{answer}");
         match answer.get_mut("error") {
-            Some(error) => Err(error.take()),
+            Some(error) => {
+                self.is_documented(method, error).await;
+                Err(error.take())
+            }
             None => Ok(answer["result"].take()),
         }
+    }
+
+    /// An error that a method answers with stands with that method in the OpenRPC document.
+    async fn is_documented(&self, method: &str, error: &Value) {
+        let (_, document) = self.get("/rpc/v1/schema", &[]).await;
+        let methods = document["methods"].as_array().expect("methods");
+        let Some(described) = methods.iter().find(|known| known["name"] == method) else {
+            return;
+        };
+        let errors = described["errors"].as_array().expect("errors").iter();
+        let mut codes = errors.map(|error| {
+            let pointer = error["$ref"].as_str().expect("a reference");
+            &document.pointer(&pointer[1..]).expect("an error")["code"]
+        });
+        assert!(
+            codes.any(|code| *code == error["code"]),
+            "`{method}` answered with a code that its documentation lacks: {error}"
+        );
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -167,6 +245,20 @@ impl Node {
         let request = request
             .body(Body::from(body.to_owned()))
             .expect("a request");
+        self.send(request).await
+    }
+
+    /// Asks for a path with these headers; the answer is text where it is no JSON.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (u16, Value) {
         let response = self
             .daemon()
             .router()
@@ -252,6 +344,61 @@ impl Node {
         let calls = self.podman.calls();
         let of_verb = calls[from..].iter().filter(|args| args[0] == verb);
         of_verb.filter_map(|args| args.last().cloned()).collect()
+    }
+
+    /// Holds one of the daemon's next command lines for ever.
+    pub(crate) fn catch(&self, catch: Catch) {
+        *self.trap.set.lock().expect("no test panics in it") = Some(catch);
+    }
+
+    /// Lets time go by until a command line is held. False, and nothing will be held, where none is within an hour.
+    pub(crate) async fn is_caught(&self) -> bool {
+        let hour = Duration::from_secs(3600);
+        let caught = tokio::time::timeout(hour, self.trap.sprung.notified()).await;
+        self.trap.set.lock().expect("no test panics in it").take();
+        caught.is_ok()
+    }
+
+    /// All there is: what podman has, without images, and the files below the state folder, by name.
+    pub(crate) async fn census(&self) -> BTreeSet<String> {
+        let mut found: BTreeSet<String> = self
+            .podman
+            .containers()
+            .iter()
+            .map(|container| {
+                format!(
+                    "container {} {} {}",
+                    container.name,
+                    container.state.as_str(),
+                    container.created_at
+                )
+            })
+            .collect();
+        for (kind, args) in [
+            ("volume", ["volume", "ls", "--format=json"]),
+            ("network", ["network", "ls", "--format=json"]),
+        ] {
+            let list: Value = serde_json::from_str(&self.podman(&args).await).expect("JSON");
+            for object in list.as_array().expect("a list") {
+                let name = object.get("Name").or_else(|| object.get("name"));
+                found.insert(format!("{kind} {}", name.expect("a name")));
+            }
+        }
+        let secrets = self.podman(&["secret", "ls", "--format={{.Name}}"]).await;
+        found.extend(secrets.lines().map(|name| format!("secret {name}")));
+        let mut folders = vec![self.config.state_dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&self.config.state_dir);
+                    found.insert(format!("file {}", name.expect("below it").display()));
+                }
+            }
+        }
+        found
     }
 
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {

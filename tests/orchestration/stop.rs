@@ -8,26 +8,6 @@ use super::node::{Node, container};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-#[test]
-fn graces_are_by_class() {
-    use archipelago::catalog::stop_timeout_secs;
-    let graces: Vec<u64> = [
-        "bitcoind",
-        "bitcoin-knots",
-        "lnd",
-        "electrs",
-        "electrumx",
-        "mempool-db",
-        "indeedhub-redis",
-        "mempool-web",
-        "dbus",
-        "nbxplorer",
-    ]
-    .map(stop_timeout_secs)
-    .to_vec();
-    assert_eq!(graces, [600, 600, 330, 300, 300, 120, 120, 30, 30, 30]);
-}
-
 #[tokio::test(start_paused = true)]
 async fn containers_stop_in_reverse_order_each_with_its_grace() {
     let node = Node::new().await;

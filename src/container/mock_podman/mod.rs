@@ -28,6 +28,7 @@ mod render;
 mod reply;
 mod resources;
 mod secrets;
+mod seen;
 mod state;
 mod stop;
 
@@ -40,9 +41,9 @@ use tokio::time::Instant;
 
 pub use self::faults::PullFault;
 use self::reply::{Refused, not_implemented, refuse};
+pub use self::seen::MockContainer;
 use self::state::State;
 use super::podman::PodmanVersion;
-use super::status::ContainerState;
 
 /// podman from memory. A clone is another handle on the same podman.
 #[derive(Clone)]
@@ -66,21 +67,6 @@ pub struct Call {
     pub at: DateTime<Utc>,
     /// The arguments after `podman`.
     pub args: Vec<String>,
-}
-
-/// What there is to see of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MockContainer {
-    /// Its name.
-    pub name: String,
-    /// Its image reference.
-    pub image: String,
-    /// Its state.
-    pub state: ContainerState,
-    /// Its exit code; 0 before the first end.
-    pub exit_code: i32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
 }
 
 /// The fixture image, which every mock has from the beginning.
@@ -140,20 +126,6 @@ impl MockPodman {
     /// As [`calls`](Self::calls), with the time of each.
     pub fn timed_calls(&self) -> Vec<Call> {
         lock(&self.shared.calls).clone()
-    }
-
-    /// All containers, in the order of their creation.
-    pub fn containers(&self) -> Vec<MockContainer> {
-        self.with(|state, _| {
-            let view = |container: &container::Container| MockContainer {
-                name: container.name.clone(),
-                image: container.image.clone(),
-                state: container.state.clone(),
-                exit_code: container.exit_code,
-                created_at: container.created_at,
-            };
-            state.containers.iter().map(view).collect()
-        })
     }
 
     /// The one place that touches the state: what is due happens first, and who waits is told afterwards.

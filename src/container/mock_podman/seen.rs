@@ -1,0 +1,161 @@
+//! [`MockContainer`]: a container as tests see it, and as they put it there.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::MockPodman;
+use super::app::App;
+use super::container::{Container, Restart};
+use super::images::full_reference;
+use crate::container::status::ContainerState;
+
+/// What there is to see of a container; also one that a test puts there with [`MockPodman::add_container`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MockContainer {
+    /// Its name.
+    pub name: String,
+    /// Its image reference.
+    pub image: String,
+    /// Its state.
+    pub state: ContainerState,
+    /// Its exit code; 0 before the first end.
+    pub exit_code: i32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// What its program is given.
+    pub command: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl MockContainer {
+    /// A container that was made at the beginning of 1970 and never started, without labels, command and policy.
+    pub fn new(name: &str, image: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            image: full_reference(image),
+            state: ContainerState::Created,
+            exit_code: 0,
+            created_at: DateTime::UNIX_EPOCH,
+            command: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// In another state.
+    #[must_use]
+    pub fn with_state(mut self, state: ContainerState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// With another exit code.
+    #[must_use]
+    pub fn with_exit_code(mut self, exit_code: i32) -> Self {
+        self.exit_code = exit_code;
+        self
+    }
+
+    /// Made at another time.
+    #[must_use]
+    pub fn with_created_at(mut self, created_at: DateTime<Utc>) -> Self {
+        self.created_at = created_at;
+        self
+    }
+
+    /// With a command, words separated by single spaces.
+    #[must_use]
+    pub fn with_command(mut self, command: &str) -> Self {
+        self.command = command.split(' ').map(str::to_owned).collect();
+        self
+    }
+
+    /// With one more label.
+    #[must_use]
+    pub fn with_label(mut self, key: &str, value: &str) -> Self {
+        self.labels.insert(key.to_owned(), value.to_owned());
+        self
+    }
+}
+
+impl From<&Container> for MockContainer {
+    fn from(container: &Container) -> Self {
+        Self {
+            name: container.name.clone(),
+            image: container.image.clone(),
+            state: container.state.clone(),
+            exit_code: container.exit_code,
+            created_at: container.created_at,
+            command: container.command.clone(),
+            labels: container.labels.clone(),
+        }
+    }
+}
+
+impl MockPodman {
+    /// All containers, in the order of their creation.
+    pub fn containers(&self) -> Vec<MockContainer> {
+        self.with(|state, _| state.containers.iter().map(MockContainer::from).collect())
+    }
+
+    /// Puts a container there, as if it had been made at its `created_at` and had come into its state since: one that was
+    /// started was so when it was made, one that ended has ended just now. Its image need not be there.
+    pub fn add_container(&self, seen: MockContainer) {
+        self.with(|state, now| {
+            let id = state.new_id();
+            let image_id = state.images.get(&seen.image).cloned().unwrap_or_default();
+            let pid = state.new_pid();
+            let mut container = Container {
+                id,
+                image_id,
+                app: App::of(&seen.image, None, &seen.command),
+                name: seen.name,
+                image: seen.image,
+                entrypoint: None,
+                command: seen.command,
+                labels: seen.labels,
+                env: Vec::new(),
+                ports: Vec::new(),
+                mounts: Vec::new(),
+                network: "podman".to_owned(),
+                restart: Restart::No,
+                stop_timeout: 10,
+                init: false,
+                auto_remove: false,
+                memory: None,
+                check: None,
+                created_at: seen.created_at,
+                state: ContainerState::Created,
+                pid: 0,
+                exit_code: 0,
+                oom_killed: false,
+                error: String::new(),
+                started_at: None,
+                finished_at: None,
+                restart_count: 0,
+                is_stopped_on_purpose: false,
+                is_ghost: false,
+                refuses_removal: 0,
+                health: None,
+                logs: Vec::new(),
+                files: BTreeMap::new(),
+                events: Vec::new(),
+            };
+            match &seen.state {
+                ContainerState::Created | ContainerState::Initialized => {}
+                ContainerState::Stopped | ContainerState::Exited | ContainerState::Removing => {
+                    container.begin(seen.created_at, pid);
+                    container.end(now, seen.exit_code, false);
+                    container.events.clear();
+                }
+                ContainerState::Running
+                | ContainerState::Paused
+                | ContainerState::Stopping
+                | ContainerState::Unknown(_) => container.begin(seen.created_at, pid),
+            }
+            container.state = seen.state;
+            state.containers.push(container);
+        });
+    }
+}
