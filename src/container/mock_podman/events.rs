@@ -137,7 +137,7 @@ pub(super) async fn follow(
                 .map(|event| event.render(state.is_4()))
                 .collect();
             let has_ended = state.streams != streams;
-            (next != state.log.len() || has_ended).then(|| (state.log.len(), lines, has_ended))
+            (next != state.log.len() || has_ended).then_some((state.log.len(), lines, has_ended))
         };
         let Some((end, lines, has_ended)) = mock.wait_for(None, news).await? else {
             // Without a deadline it only ends with an answer.
