@@ -10,6 +10,7 @@ mod intent;
 mod lifecycle;
 mod make;
 mod record;
+mod render;
 mod secrets;
 mod spec;
 mod uninstall;
@@ -37,10 +38,12 @@ pub use error::{PackageError, chain};
 pub use install::{PULL_ATTEMPTS, PULL_WAITS};
 pub use intent::UserStopped;
 pub use record::{Made, PackageRecord, Phase};
+pub use render::RenderError;
 pub use secrets::SECRET_LENGTH;
 pub(crate) use secrets::generate as generate_secret;
 pub use spec::{
-    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, spec_hash,
+    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, secret_name,
+    spec_hash,
 };
 pub use uninstall::UninstallOptions;
 pub use watch::LOG_LINES;
@@ -263,14 +266,37 @@ impl Packages {
         &self,
     ) -> Result<Vec<PackageDataEntry>, crate::container::podman::PodmanError> {
         let statuses = self.look().await?;
+        let (healing, mut dead) = {
+            let book = self.book();
+            (book.healing.clone(), book.dead.clone())
+        };
+        // Somebody may have made it anew since the monitor looked.
+        dead.retain(|name| {
+            statuses
+                .get(name)
+                .is_some_and(|status| self.is_dead(status))
+        });
+        let plan = self.plan(&statuses, &dead, &healing);
+        let boot_id = self.host.boot_id();
         let book = self.book();
+        let ran_before = book
+            .snapshot
+            .iter()
+            .filter(|snapshot| book.recovering && snapshot.boot_id != boot_id)
+            .flat_map(|snapshot| snapshot.containers.iter().cloned())
+            .collect();
         Ok(state::entries(&state::StateInput {
             records: &book.records,
             statuses: &statuses,
             tracker: &book.tracker,
             stopped: &book.stopped,
             operations: &book.operations,
+            healing: &healing,
+            dead: &dead,
+            ran_before: &ran_before,
+            plan: &plan,
             max_attempts: self.config.health.max_restart_attempts,
+            now: self.clock.now(),
         }))
     }
 
