@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /rpc/v1` | JSON-RPC 2.0 | yes |
 //! | `GET /rpc/v1/schema` | what can be called, as an OpenRPC document | no |
+//! | `GET /`, `GET /ui/…` | the status page, which calls the others | no |
 //! | `GET /health` | `ok`, for probes; it tells nothing else | no |
 //!
 //! The token is that of `secrets/rpc-token`, sent as `Authorization: Bearer TOKEN`.
@@ -20,6 +21,7 @@ mod openrpc;
 mod rpc;
 mod serve;
 mod token;
+mod ui;
 
 use std::sync::Arc;
 
@@ -77,6 +79,7 @@ pub(crate) fn router(context: Context) -> Router {
     let router = Router::new()
         .merge(with_token)
         .merge(documented)
+        .merge(ui::router())
         .layer(from_fn(require_plain_host))
         .route("/health", get(async || "ok\n"))
         .with_state(context);
