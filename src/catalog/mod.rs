@@ -18,6 +18,7 @@ pub use manifest::{
 };
 pub use order::start_order;
 pub use validate::{Problem, Sourced, validate};
+pub(crate) use words::check_image;
 pub use words::is_name;
 
 /// Built-in manifests: file name and text.

@@ -27,7 +27,7 @@ pub(super) fn is_memory(text: &str) -> bool {
     text.len() - digits.len() <= 1 && digits.parse::<u64>().is_ok_and(|amount| amount > 0)
 }
 
-pub(super) fn check_image(image: &str) -> Result<(), String> {
+pub(crate) fn check_image(image: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter);
     if !image.chars().all(allowed) || image.starts_with(['-', '.', '/', ':', '@']) {
         return Err(format!("{image:?} is no image reference"));
