@@ -28,7 +28,12 @@ pub(crate) async fn everything(node: &Node, browser: &Browser) -> Outcome {
     ];
     node.offer("two", "Two", "1.0", &two.concat());
     node.rpc("package.install", json!({ "id": "two" })).await?;
-    node.offer("bad", "Bad", "1.0", &crate::node::container("bad", "tier = 9"));
+    node.offer(
+        "bad",
+        "Bad",
+        "1.0",
+        &crate::node::container("bad", "tier = 9"),
+    );
     node.rpc("package.stop", json!({ "id": "base" })).await?;
     node.poke("hog", "oom").await?;
     node.poke("crashed", "exit 3").await?;
@@ -71,7 +76,13 @@ async fn told(browser: &Browser) -> Result<Vec<(String, String)>, String> {
 async fn every_control_has_a_name_of_its_own(node: &Node, browser: &Browser) -> Outcome {
     everything(node, browser).await?;
     let controls = [
-        "button", "link", "checkbox", "textbox", "searchbox", "DisclosureTriangle", "progressbar",
+        "button",
+        "link",
+        "checkbox",
+        "textbox",
+        "searchbox",
+        "DisclosureTriangle",
+        "progressbar",
     ];
     let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
     for step in ["", "Uninstall Well", "Log of well"] {
@@ -94,10 +105,16 @@ async fn every_control_has_a_name_of_its_own(node: &Node, browser: &Browser) -> 
         })?;
         if step.is_empty() {
             // That the check sees what there is.
-            for wanted in ["Stop Well", "Start crashed", "Log of two-db", "Install File Browser"] {
-                expect(seen.contains_key(&("button".to_owned(), wanted.to_owned())), || {
-                    format!("no button `{wanted}` among {seen:#?}")
-                })?;
+            for wanted in [
+                "Stop Well",
+                "Start crashed",
+                "Log of two-db",
+                "Install File Browser",
+            ] {
+                expect(
+                    seen.contains_key(&("button".to_owned(), wanted.to_owned())),
+                    || format!("no button `{wanted}` among {seen:#?}"),
+                )?;
             }
         } else {
             browser.press(fantoccini::key::Key::Escape).await?;
@@ -133,9 +150,10 @@ async fn landmarks_and_headings_are_in_order(node: &Node, browser: &Browser) -> 
         )?;
     }
     // Each package is an article by its own title.
-    expect(told.contains(&("article".to_owned(), "Well".to_owned())), || {
-        "a card is no article of its title".to_owned()
-    })?;
+    expect(
+        told.contains(&("article".to_owned(), "Well".to_owned())),
+        || "a card is no article of its title".to_owned(),
+    )?;
     let levels = browser
         .script(
             "return [...document.querySelectorAll('h1, h2, h3, h4')].filter((h) => h.checkVisibility()).map((h) => Number(h.tagName[1]));",
@@ -153,7 +171,9 @@ async fn landmarks_and_headings_are_in_order(node: &Node, browser: &Browser) -> 
             && levels.windows(2).all(|pair| pair[1] <= pair[0] + 1),
         || format!("headings jump: {levels:?}"),
     )?;
-    let language = browser.script("return document.documentElement.lang;").await?;
+    let language = browser
+        .script("return document.documentElement.lang;")
+        .await?;
     expect(language == "en", || format!("the language is {language}"))
 }
 

@@ -248,9 +248,12 @@ impl Browser {
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }))
-            .await
-            .map(drop)
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        )
+        .await
+        .map(drop)
     }
 
     /// A PNG of what is seen.
@@ -320,5 +323,10 @@ async fn connect(driver: SocketAddr, folder: &Path) -> Result<Client, String> {
         .capabilities(capabilities)
         .connect(&format!("http://{driver}"))
         .await
-        .map_err(|error| format!("chromium does not start: {}", archipelago_lab::chain(&error)))
+        .map_err(|error| {
+            format!(
+                "chromium does not start: {}",
+                archipelago_lab::chain(&error)
+            )
+        })
 }

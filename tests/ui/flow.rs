@@ -29,7 +29,10 @@ fn slow() -> String {
     )
 }
 
-async fn an_install_shows_its_progress_and_can_be_cancelled(node: &Node, browser: &Browser) -> Outcome {
+async fn an_install_shows_its_progress_and_can_be_cancelled(
+    node: &Node,
+    browser: &Browser,
+) -> Outcome {
     node.offer("slow", "Slow", "1.0", &slow());
     node.podman.pull_delay_ms(60_000);
     node.open(browser).await?;
@@ -48,7 +51,9 @@ async fn an_install_shows_its_progress_and_can_be_cancelled(node: &Node, browser
                 && seen["colour"] == "blue"
                 && seen["bar"] == true
                 && seen["name"] == "Progress of Slow"
-                && seen["step"].as_str().is_some_and(|step| step.starts_with("Pulling"))
+                && seen["step"]
+                    .as_str()
+                    .is_some_and(|step| step.starts_with("Pulling"))
         })
         .await?;
     browser.click("Cancel Slow").await?;
@@ -59,7 +64,9 @@ async fn an_install_shows_its_progress_and_can_be_cancelled(node: &Node, browser
     node.podman.pull_delay_ms(1);
     browser.click("Install Slow").await?;
     browser
-        .until("it runs", CARDS, |cards| cards["slow"]["state"] == "running")
+        .until("it runs", CARDS, |cards| {
+            cards["slow"]["state"] == "running"
+        })
         .await?;
     browser
         .until_true(
@@ -69,13 +76,12 @@ async fn an_install_shows_its_progress_and_can_be_cancelled(node: &Node, browser
         .await
 }
 
-async fn a_failed_install_says_why_until_it_is_dismissed(node: &Node, browser: &Browser) -> Outcome {
+async fn a_failed_install_says_why_until_it_is_dismissed(
+    node: &Node,
+    browser: &Browser,
+) -> Outcome {
     node.offer("slow", "Slow", "1.0", &slow());
-    node.podman.fail_pull_with(
-        OTHER_IMAGE,
-        9,
-        archipelago::container::mock_podman::PullFault::ManifestUnknown,
-    );
+    node.podman.lose_pulled_image(OTHER_IMAGE);
     node.open(browser).await?;
     browser.click("Install Slow").await?;
     let failure = "
@@ -117,7 +123,10 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Outcome {
     ))
 }
 
-async fn packages_are_stopped_and_started_by_keyboard_alone(node: &Node, browser: &Browser) -> Outcome {
+async fn packages_are_stopped_and_started_by_keyboard_alone(
+    node: &Node,
+    browser: &Browser,
+) -> Outcome {
     node.install("app", "App", "").await?;
     node.open(browser).await?;
     browser
@@ -153,7 +162,10 @@ async fn packages_are_stopped_and_started_by_keyboard_alone(node: &Node, browser
     expect(left, || "Tab never leaves the page".to_owned())
 }
 
-async fn an_uninstall_is_asked_for_and_keeps_data_where_wanted(node: &Node, browser: &Browser) -> Outcome {
+async fn an_uninstall_is_asked_for_and_keeps_data_where_wanted(
+    node: &Node,
+    browser: &Browser,
+) -> Outcome {
     let volume = "volumes = [{ name = \"app-data\", path = \"/data\" }]";
     node.install("app", "App", volume).await?;
     node.open(browser).await?;
@@ -161,7 +173,8 @@ async fn an_uninstall_is_asked_for_and_keeps_data_where_wanted(node: &Node, brow
     let dialog = "
         const dialog = document.getElementById('uninstall');
         return { open: dialog.open, heading: dialog.querySelector('h2').textContent, keep: document.getElementById('keep-data').checked, focus: document.activeElement.id };";
-    let expected = json!({ "open": true, "heading": "Uninstall App?", "keep": true, "focus": "uninstall-no" });
+    let expected =
+        json!({ "open": true, "heading": "Uninstall App?", "keep": true, "focus": "uninstall-no" });
     browser
         .until("it is asked, with the harmless choices", dialog, |seen| {
             *seen == expected
@@ -183,7 +196,9 @@ async fn an_uninstall_is_asked_for_and_keeps_data_where_wanted(node: &Node, brow
             .until("it is asked", dialog, |seen| seen["open"] == true)
             .await?;
         if !keeps {
-            browser.script("document.getElementById('keep-data').click();").await?;
+            browser
+                .script("document.getElementById('keep-data').click();")
+                .await?;
             browser
                 .until_true(
                     "it says what is lost",
@@ -221,9 +236,7 @@ async fn a_log_is_read_and_the_focus_comes_back(node: &Node, browser: &Browser) 
         })
         .await?;
     browser.click("Close").await?;
-    browser
-        .until("it is closed", log, Value::is_null)
-        .await?;
+    browser.until("it is closed", log, Value::is_null).await?;
     let focus = browser
         .script("return document.activeElement.textContent;")
         .await?;
@@ -300,14 +313,18 @@ async fn a_cut_line_is_shown_and_mends_itself(node: &Node, browser: &Browser) ->
         const stale = document.getElementById('stale');
         return { link: document.getElementById('link-text').textContent, banner: stale.checkVisibility() ? stale.textContent : '', dim: getComputedStyle(document.getElementById('node')).opacity };";
     browser
-        .until("it says that it is disconnected, since when, and what next", link, |seen| {
-            let banner = seen["banner"].as_str().unwrap_or_default();
-            seen["link"] == "disconnected"
-                && banner.starts_with("Disconnected")
-                && banner.contains("What you see is from ")
-                && (banner.contains("next try in ") || banner.contains("trying now"))
-                && seen["dim"] != "1"
-        })
+        .until(
+            "it says that it is disconnected, since when, and what next",
+            link,
+            |seen| {
+                let banner = seen["banner"].as_str().unwrap_or_default();
+                seen["link"] == "disconnected"
+                    && banner.starts_with("Disconnected")
+                    && banner.contains("What you see is from ")
+                    && (banner.contains("next try in ") || banner.contains("trying now"))
+                    && seen["dim"] != "1"
+            },
+        )
         .await?;
     // What happens meanwhile is not missed.
     node.rpc("package.stop", json!({ "id": "base" })).await?;
@@ -330,7 +347,12 @@ async fn the_catalog_is_filtered_and_says_what_cannot_be_installed(
     node: &Node,
     browser: &Browser,
 ) -> Outcome {
-    node.offer("aaa-bad", "A bad one", "1", &container("aaa-bad", "tier = 9"));
+    node.offer(
+        "aaa-bad",
+        "A bad one",
+        "1",
+        &container("aaa-bad", "tier = 9"),
+    );
     node.offer("good", "A good one", "1", &container("good", ""));
     node.open(browser).await?;
     let entries = "
@@ -338,7 +360,9 @@ async fn the_catalog_is_filtered_and_says_what_cannot_be_installed(
             button: item.querySelector('button').checkVisibility(), why: item.querySelector('.why').textContent,
         }]));";
     let seen = browser
-        .until("the catalog is shown", entries, |seen| seen["good"]["button"] == true)
+        .until("the catalog is shown", entries, |seen| {
+            seen["good"]["button"] == true
+        })
         .await?;
     expect(
         seen["aaa-bad"]["button"] == false
@@ -347,7 +371,9 @@ async fn the_catalog_is_filtered_and_says_what_cannot_be_installed(
                 .is_some_and(|why| why.contains("containers.aaa-bad.tier")),
         || format!("a bad manifest is not explained: {:#}", seen["aaa-bad"]),
     )?;
-    browser.script("document.getElementById('filter').focus();").await?;
+    browser
+        .script("document.getElementById('filter').focus();")
+        .await?;
     browser.type_text("GOOD one").await?;
     browser
         .until("only what fits is shown", entries, |seen| {

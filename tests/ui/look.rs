@@ -50,10 +50,16 @@ async fn a_phone_needs_no_sideways_scrolling(node: &Node, browser: &Browser) -> 
     .await?;
     everything(node, browser).await?;
     fits(browser, "the node").await?;
-    for (button, what) in [("Uninstall Well", "the question"), ("Log of well", "the log")] {
+    for (button, what) in [
+        ("Uninstall Well", "the question"),
+        ("Log of well", "the log"),
+    ] {
         browser.click(button).await?;
         browser
-            .until_true("the dialog is open", "document.querySelector('dialog[open]') !== null")
+            .until_true(
+                "the dialog is open",
+                "document.querySelector('dialog[open]') !== null",
+            )
             .await?;
         fits(browser, what).await?;
         browser.press(fantoccini::key::Key::Escape).await?;

@@ -36,9 +36,11 @@ fn main() -> ExitCode {
     ];
     for mock in mocks.into_iter().flatten() {
         let name = format!("mock::{}", mock.name());
-        let ignored = no_browser
-            .clone()
-            .or_else(|| (mock.function == "picture").then(picture::unwanted).flatten());
+        let ignored = no_browser.clone().or_else(|| {
+            (mock.function == "picture")
+                .then(picture::unwanted)
+                .flatten()
+        });
         if let Some(reason) = &ignored {
             eprintln!("{name} is ignored: {reason}");
         }

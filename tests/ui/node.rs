@@ -192,7 +192,13 @@ impl Node {
 
     /// Puts a manifest into the catalog: title, version, and its containers in TOML.
     pub(crate) fn offer(&self, id: &str, title: &str, version: &str, containers: &str) {
-        let text = format!("id = {id:?}\ntitle = {title:?}\nversion = {version:?}\n{containers}");
+        // TOML takes JSON's strings.
+        let text = format!(
+            "id = {}\ntitle = {}\nversion = {}\n{containers}",
+            json!(id),
+            json!(title),
+            json!(version)
+        );
         std::fs::write(self.config.apps_dir.join(format!("{id}.toml")), text)
             .expect("the folder of manifests can be written");
     }
@@ -208,7 +214,11 @@ impl Node {
 
 /// A container of the fixture app that only the monitor restarts, as TOML.
 pub(crate) fn container(name: &str, more: &str) -> String {
-    let tier = if more.contains("tier =") { "" } else { "tier = 2\n" };
+    let tier = if more.contains("tier =") {
+        ""
+    } else {
+        "tier = 2\n"
+    };
     format!(
         "[[containers]]\nname = \"{name}\"\nimage = \"{FIXTURE_IMAGE}\"\ncommand = [\"serve\", \"8080\"]\nrestart = \"no\"\nmemory = \"64m\"\n{tier}{more}\n"
     )

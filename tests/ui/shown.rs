@@ -38,7 +38,10 @@ pub(crate) const CARDS: &str = "
 /// Packages whose containers stay as they ended: they wait for one that the user stopped.
 pub(crate) const WAITS: &str = "depends_on = [\"base\"]";
 
-async fn every_state_has_its_word_its_colour_and_its_code(node: &Node, browser: &Browser) -> Outcome {
+async fn every_state_has_its_word_its_colour_and_its_code(
+    node: &Node,
+    browser: &Browser,
+) -> Outcome {
     node.install("base", "Base", "tier = 0").await?;
     for id in ["crashed", "hog", "dark", "ended"] {
         node.install(id, id, WAITS).await?;
@@ -116,10 +119,15 @@ async fn a_container_that_dies_is_seen_dying_and_healed_without_a_reload(
         .await?;
     let history = "return document.querySelector('[data-container=app] summary').textContent;";
     browser
-        .until("its end is remembered", history, |text| text == "1 end of app")
+        .until("its end is remembered", history, |text| {
+            text == "1 end of app"
+        })
         .await?;
     browser
-        .until_true("the page was not loaded anew", "window.sameDocument === true")
+        .until_true(
+            "the page was not loaded anew",
+            "window.sameDocument === true",
+        )
         .await
 }
 
@@ -162,7 +170,9 @@ async fn the_next_restart_counts_down(node: &Node, browser: &Browser) -> Outcome
         seconds(text)
     };
     let cards = browser
-        .until("the countdown is seen", CARDS, |cards| left(cards).is_some())
+        .until("the countdown is seen", CARDS, |cards| {
+            left(cards).is_some()
+        })
         .await?;
     let first = left(&cards).unwrap_or_default();
     expect((90..=120).contains(&first), || {

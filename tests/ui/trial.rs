@@ -15,11 +15,11 @@ pub(crate) struct OnNode<N: 'static> {
     /// The function's name.
     pub(crate) function: &'static str,
     /// Starts it.
-    #[expect(clippy::type_complexity, reason = "the type of an async fn over two references")]
-    pub(crate) run: for<'a> fn(
-        &'a N,
-        &'a Browser,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>,
+    #[expect(
+        clippy::type_complexity,
+        reason = "the type of an async fn over two references"
+    )]
+    pub(crate) run: for<'a> fn(&'a N, &'a Browser) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>,
 }
 
 impl<N> OnNode<N> {

@@ -1,7 +1,7 @@
 // One container of a package: its state, what comes next, how it ended before, its log.
 
 import { badge, button, make, setText, show, sync } from "./dom.js";
-import { due, full, keep, now, passed } from "./time.js";
+import { due, full, keep, now, passed, span } from "./time.js";
 
 /** What the timeline may span: name, and milliseconds. */
 const SPANS = [
@@ -39,7 +39,7 @@ export function createContainer(entry, openLog) {
   const reason = make("p", { class: "why" });
   const next = nextLine();
   const since = make("time");
-  const sinceLine = make("p", { class: "since", hidden: true }, "up since ", since);
+  const sinceLine = make("p", { class: "since", hidden: true }, "up for ", since);
   const history = timeline(entry.name);
   const log = button("Log", `of ${entry.name}`, "quiet small", () => openLog(entry.name));
   const element = make(
@@ -64,7 +64,7 @@ export function updateContainer(part, entry, isAlone) {
   part.next.set(isAlone ? null : entry.next);
   const isUp = entry.running_since !== null;
   show(part.sinceLine, isUp);
-  keep(part.since, entry.running_since, passed);
+  keep(part.since, entry.running_since, (at, at_now) => span(at_now - at));
   part.history.set(entry);
 }
 
