@@ -37,7 +37,11 @@ impl Packages {
                         error = chain(&error),
                         "podman cannot be asked, recovery waits for it"
                     );
-                    sleep(PODMAN_WAIT).await;
+                    tokio::select! {
+                        () = sleep(PODMAN_WAIT) => {}
+                        // Whoever tells the daemon to look does not want to wait for it.
+                        () = self.wake.notified() => {}
+                    }
                 }
             }
         };
@@ -140,14 +144,20 @@ impl Packages {
         let Some((package, manifest)) = wanted(self) else {
             return;
         };
-        if let Some(dependency) = manifest
-            .depends_on
-            .iter()
-            .find(|name| failed.contains(*name))
-        {
+        let is_down = |name: &String| {
+            failed.contains(name)
+                || !self
+                    .book()
+                    .installed()
+                    .any(|(_, other)| other.name == *name)
+        };
+        let blocked = |need: &&[String]| {
+            need.iter().any(|name| failed.contains(name)) && need.iter().all(is_down)
+        };
+        if let Some(need) = manifest.needs().find(blocked) {
             tracing::warn!(
                 container = name,
-                dependency,
+                dependency = need.join("|"),
                 "not brought back, its dependency is not up"
             );
             failed.insert(name.to_owned());

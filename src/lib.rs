@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod catalog;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -17,8 +18,10 @@ pub mod daemon;
 pub mod health_monitor;
 pub mod host;
 mod metrics;
+mod nearest;
 pub mod package;
 pub mod restart_tracker;
 pub mod state;
 pub mod store;
 pub mod tasks;
+pub mod watchdog;

@@ -6,6 +6,7 @@ use toml::Value;
 
 use super::keys::{KEYS, Key};
 use super::{Config, ConfigError, ConfigProblem, DEFAULT_PATH};
+use crate::nearest::nearest;
 
 /// Variables with the prefix that are not keys of the configuration: they belong to the command line.
 const COMMAND_LINE_VARIABLES: [&str; 2] = ["ARCHIPELAGO_CONFIG", "ARCHIPELAGO_TOKEN"];
@@ -77,15 +78,24 @@ fn is_setting(variable: &str) -> bool {
 pub fn load(file: Option<PathBuf>) -> Result<Config, ConfigError> {
     let named = file.is_some();
     let path = file.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match std::fs::read_to_string(&path) {
-        Ok(text) => parse(Some((&path.display().to_string(), &text)), environment),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => {
-            parse(None, environment)
-        }
+        Ok(text) => parse(Some((&path.display().to_string(), &text)), environment()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => from_environment(),
         Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
+}
+
+/// The configuration that the environment alone gives.
+///
+/// # Errors
+/// [`ConfigError`], with every problem at once.
+pub fn from_environment() -> Result<Config, ConfigError> {
+    parse(None, environment())
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn set(
@@ -113,11 +123,6 @@ fn unknown(name: &str, known: impl Iterator<Item = String>) -> String {
         Some(near) => format!("unknown key; did you mean `{near}`?"),
         None => "unknown key".to_owned(),
     }
-}
-
-/// The known name that looks most like `name`.
-pub(crate) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    known.min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }
 
 /// Tables become dotted names; everything else is a value.

@@ -30,7 +30,7 @@ use call::Call;
 pub use error::{PodmanError, ReadError, Refusal, error_message};
 pub use exec::ExecOutput;
 pub use images::PullProgress;
-pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretEnv, VolumeMount};
+pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretTarget, SecretUse, VolumeMount};
 pub use stats::ContainerStats;
 pub use version::{NotAVersion, PodmanVersion};
 

@@ -27,7 +27,7 @@ impl Chosen {
                 what,
             })?;
             let place = place_of(&manifest, image)?;
-            manifest.containers[place].image = image.clone();
+            manifest.containers[place].image = Some(image.clone());
         }
         Ok(Self {
             manifest,
@@ -36,14 +36,21 @@ impl Chosen {
     }
 }
 
-/// The container that the user's image is for: the only one, or the only one of that repository.
+/// The container that the user's image is for: the only one, the only one of that repository, or the only one without an
+/// image.
 fn place_of(manifest: &Manifest, image: &str) -> Result<usize, PackageError> {
     let containers = &manifest.containers;
-    let same: Vec<usize> = (0..containers.len())
-        .filter(|place| {
-            containers.len() == 1 || repository(&containers[*place].image) == repository(image)
-        })
-        .collect();
+    let places = |meant: &dyn Fn(Option<&str>) -> bool| -> Vec<usize> {
+        (0..containers.len())
+            .filter(|place| meant(containers[*place].image.as_deref()))
+            .collect()
+    };
+    let mut same = places(&|other| {
+        containers.len() == 1 || other.is_some_and(|other| repository(other) == repository(image))
+    });
+    if same.is_empty() {
+        same = places(&|other| other.is_none());
+    }
     match same[..] {
         [place] => Ok(place),
         _ => Err(PackageError::AmbiguousImage {
@@ -51,7 +58,10 @@ fn place_of(manifest: &Manifest, image: &str) -> Result<usize, PackageError> {
             image: image.to_owned(),
             containers: containers
                 .iter()
-                .map(|container| format!("{} ({})", container.name, container.image))
+                .map(|container| {
+                    let image = container.image.as_deref().unwrap_or("no image");
+                    format!("{} ({image})", container.name)
+                })
                 .collect(),
         }),
     }
@@ -87,7 +97,7 @@ mod tests {
             Chosen::new(manifest(of), Some(image.to_owned())).map(|chosen| {
                 let containers = chosen.manifest.containers.into_iter();
                 containers
-                    .map(|container| container.image)
+                    .filter_map(|container| container.image)
                     .collect::<Vec<_>>()
             })
         };

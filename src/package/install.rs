@@ -4,7 +4,7 @@ use super::image::Chosen;
 use super::record::{PackageRecord, Phase};
 use super::watch::Watch;
 use super::{Operation, PackageError, Packages, Running, in_order};
-use crate::catalog::{Catalog, Manifest};
+use crate::catalog::{Catalog, ContainerManifest, Manifest};
 use crate::health_monitor::serves;
 
 /// How to install.
@@ -35,6 +35,12 @@ impl Packages {
     ) -> Result<(Running, Chosen), PackageError> {
         let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
         let chosen = Chosen::new(manifest, options.docker_image)?;
+        if let Some(reason) = chosen.manifest.not_installable() {
+            return Err(PackageError::NotInstallable {
+                package: id.to_owned(),
+                reason,
+            });
+        }
         Ok((self.begin(id, Operation::Install)?, chosen))
     }
 
@@ -109,9 +115,7 @@ impl Packages {
             .cancellable(self.provide_images(id, &containers))
             .await?;
         self.step(id, "making secrets, network and volumes");
-        for secret in containers.iter().flat_map(|container| &container.secrets) {
-            self.provide_secret_once(id, &secret.name).await?;
-        }
+        self.make_secret_files(manifest)?;
         self.provide_network(id).await?;
         for volume in containers.iter().flat_map(|container| &container.volumes) {
             self.provide_volume(id, &volume.name).await?;
@@ -138,52 +142,51 @@ impl Packages {
         })
     }
 
-    /// Two containers of a package may share a secret.
-    async fn provide_secret_once(&self, package: &str, name: &str) -> Result<(), PackageError> {
-        let made = super::Made::Secret(name.to_owned());
-        if self
-            .record(package)
-            .is_some_and(|record| record.made.contains(&made))
-        {
-            return Ok(());
-        }
-        self.provide_secret(package, name).await
-    }
-
-    /// Every container of another package that this one needs must be installed and serve.
+    /// What this package needs of others must be installed and serve.
     pub(crate) async fn check_dependencies(&self, manifest: &Manifest) -> Result<(), PackageError> {
         for container in &manifest.containers {
-            for dependency in &container.depends_on {
-                if manifest
-                    .containers
-                    .iter()
-                    .any(|own| own.name == *dependency)
-                {
+            for need in container.needs() {
+                let own = |name: &String| manifest.containers.iter().any(|own| own.name == *name);
+                if need.iter().any(own) {
                     continue;
                 }
-                let missing = |state: &str| PackageError::DependencyMissing {
-                    package: manifest.id.clone(),
-                    container: container.name.clone(),
-                    dependency: dependency.clone(),
-                    state: state.to_owned(),
-                };
-                let found = self
-                    .book()
-                    .installed()
-                    .find(|(_, other)| other.name == *dependency)
-                    .map(|(_, other)| other.clone());
-                let Some(other) = found else {
-                    return Err(missing("is not installed; install its package first"));
-                };
-                let status = self.podman.inspect(dependency).await;
-                let status = status.map_err(PackageError::podman(&manifest.id))?;
-                if !serves(&other, status.as_ref(), false) {
-                    return Err(missing(
-                        "does not run, or is not healthy; start its package first",
-                    ));
+                if let Some(state) = self.lacks(manifest, need).await? {
+                    return Err(PackageError::DependencyMissing {
+                        package: manifest.id.clone(),
+                        container: container.name.clone(),
+                        dependency: need.join("` or `"),
+                        state: state.to_owned(),
+                    });
                 }
             }
         }
         Ok(())
+    }
+
+    /// What is the matter with all containers of a need; `None` where one serves.
+    async fn lacks(
+        &self,
+        manifest: &Manifest,
+        need: &[String],
+    ) -> Result<Option<&'static str>, PackageError> {
+        let installed: Vec<ContainerManifest> = self
+            .book()
+            .installed()
+            .filter(|(_, other)| need.contains(&other.name))
+            .map(|(_, other)| other.clone())
+            .collect();
+        if installed.is_empty() {
+            return Ok(Some("is not installed; install its package first"));
+        }
+        for other in installed {
+            let status = self.podman.inspect(&other.name).await;
+            let status = status.map_err(PackageError::podman(&manifest.id))?;
+            if serves(&other, status.as_ref(), false) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(
+            "does not run, or is not healthy; start its package first",
+        ))
     }
 }

@@ -16,6 +16,7 @@ mod notifications;
 mod operation;
 mod pull;
 mod record;
+mod render;
 mod request;
 mod secrets;
 mod spec;
@@ -49,11 +50,13 @@ pub(crate) use notifications::{News, corrupt_file, taken};
 pub use operation::{Operation, OperationState, OperationView, Progress, ProgressUnit};
 pub use pull::{PULL_ATTEMPTS, PULL_WAITS};
 pub use record::{Made, PackageRecord, Phase};
+pub use render::RenderError;
 pub use request::{Request, Submitted};
 pub use secrets::SECRET_LENGTH;
 pub(crate) use secrets::generate as generate_secret;
 pub use spec::{
-    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, spec_hash,
+    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, secret_name,
+    spec_hash,
 };
 pub use uninstall::UninstallOptions;
 pub use watch::LOG_LINES;

@@ -23,7 +23,7 @@ impl Packages {
         let mut seen = BTreeSet::new();
         let images: Vec<&str> = containers
             .iter()
-            .map(|container| container.image.as_str())
+            .filter_map(|container| container.image.as_deref())
             .filter(|image| seen.insert(*image))
             .collect();
         for (place, image) in (1..).zip(&images) {

@@ -175,6 +175,10 @@ async fn packages_are_sent_when_they_changed_and_only_then() {
         node.daemon().look_now();
         assert_eq!(events.within(Duration::from_secs(40)).await, []);
     }
+    // Somebody else who is shown the same changes nothing either.
+    let mut other = Events::open(&node).await;
+    other.until(|name, _| name == "packages").await;
+    assert_eq!(events.within(Duration::from_secs(1)).await, []);
     assert!(
         events.comments >= 5,
         "comments keep the connection alive: {}",

@@ -14,3 +14,4 @@ mod schema;
 mod stop;
 mod uninstall;
 mod watch;
+mod watchdog;

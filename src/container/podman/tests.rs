@@ -80,15 +80,29 @@ fn spec() -> ContainerSpec {
             path: "/data".to_owned(),
             read_only: true,
         }],
-        secrets: vec![SecretEnv {
-            secret: "web-key".to_owned(),
-            env: "KEY".to_owned(),
-        }],
+        secrets: vec![
+            SecretUse {
+                secret: "web.key".to_owned(),
+                target: SecretTarget::Env("KEY".to_owned()),
+            },
+            SecretUse {
+                secret: "web.conf".to_owned(),
+                target: SecretTarget::File {
+                    path: "/etc/web.conf".to_owned(),
+                    uid: 1000,
+                    gid: 1001,
+                    mode: 0o440,
+                },
+            },
+        ],
         network: Some("archipelago".to_owned()),
+        aliases: vec!["http".to_owned()],
         memory: Some("64m".to_owned()),
         user: Some("1000:1000".to_owned()),
         restart: "on-failure:3".to_owned(),
         stop_timeout: Duration::from_millis(29_500),
+        stop_signal: Some("SIGINT".to_owned()),
+        shm_size: Some("256m".to_owned()),
         init: true,
         health: Some(HealthSpec {
             command: vec!["/fixture".to_owned(), "check".to_owned()],
@@ -112,10 +126,14 @@ fn create_says_all_that_the_spec_says() {
         "--env=PRIVATE=do-not-show",
         "--publish=127.0.0.1:18080:8080/tcp",
         "--volume=web-data:/data:ro",
-        "--secret=web-key,type=env,target=KEY",
+        "--secret=web.key,type=env,target=KEY",
+        "--secret=web.conf,type=mount,target=/etc/web.conf,uid=1000,gid=1001,mode=0440",
         "--network=archipelago",
         "--memory=64m",
         "--user=1000:1000",
+        "--stop-signal=SIGINT",
+        "--shm-size=256m",
+        "--network-alias=http",
         "--init",
         "--health-cmd=[\"/fixture\",\"check\"]",
         "--health-interval=10000ms",
@@ -173,10 +191,10 @@ async fn a_container_lives_from_create_to_remove() {
             .volume_create("web-data", &labels())
             .await
             .expect("a volume");
-        podman
-            .secret_create("web-key", file.path(), &labels())
-            .await
-            .expect("a secret");
+        for name in ["web.key", "web.conf"] {
+            let made = podman.secret_create(name, file.path(), &labels()).await;
+            made.expect("a secret");
+        }
         let id = podman.create(&spec()).await.expect("a container");
         podman.start("web").await.expect("it starts");
         // Started twice it is left alone.
