@@ -125,14 +125,10 @@ async fn way(lab: &Lab) -> Result<(SocketAddr, String), String> {
                 .published_port(PORT)
                 .await
                 .map_err(|error| archipelago_lab::chain(&error))?;
-            archipelago::client::call(
-                address,
-                String::from_utf8_lossy(&token).trim(),
-                "system.version",
-                &serde_json::json!({}),
-            )
-            .await
-            .map_err(|error| archipelago_lab::chain(&error))?;
+            archipelago::client::Client::new(address, String::from_utf8_lossy(&token).trim())
+                .call("system.version", &serde_json::json!({}))
+                .await
+                .map_err(|error| archipelago_lab::chain(&error))?;
             Ok::<_, String>((address, String::from_utf8_lossy(&token).trim().to_owned()))
         };
         match found.await {
