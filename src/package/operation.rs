@@ -63,6 +63,8 @@ pub enum OperationState {
 pub enum ProgressUnit {
     /// Bytes of an image.
     Bytes,
+    /// Layers of an image, where podman does not tell bytes.
+    Layers,
     /// Containers of the package.
     Containers,
 }

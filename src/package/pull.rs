@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{PackageError, Packages, chain};
+use super::{PackageError, Packages, Progress, ProgressUnit, chain};
 use crate::catalog::ContainerManifest;
+use crate::container::podman::PullProgress;
 
 /// How often an image is tried.
 pub const PULL_ATTEMPTS: u32 = 3;
@@ -46,7 +47,8 @@ impl Packages {
         }
         let mut waits = PULL_WAITS.iter();
         self.step(package, format!("pulling {image} ({of})"));
-        while let Err(source) = self.podman.pull(image, &mut |_| {}).await {
+        let mut on_progress = |pulled| self.ledger.progress(package, progress(pulled));
+        while let Err(source) = self.podman.pull(image, &mut on_progress).await {
             tracing::warn!(package, image, error = chain(&source), "pull failed");
             match waits.next() {
                 Some(wait) => {
@@ -75,5 +77,21 @@ impl Packages {
                 image: image.to_owned(),
             })
         }
+    }
+}
+
+/// Bytes, where podman counts them.
+fn progress(pulled: PullProgress) -> Progress {
+    match pulled.bytes_total {
+        Some(total) => Progress {
+            done: pulled.bytes_done,
+            total: Some(total),
+            unit: ProgressUnit::Bytes,
+        },
+        None => Progress {
+            done: pulled.layers_done,
+            total: Some(pulled.layers_total),
+            unit: ProgressUnit::Layers,
+        },
     }
 }
