@@ -195,7 +195,7 @@ async fn hostile_names_leave_the_daemon_alive(stage: &mut Stage) -> Outcome {
     ] {
         let params = json!({ "id": "filebrowser", "dockerImage": image });
         let error = stage.rpc_error("package.install", params).await?;
-        expect(error["code"] == -32028, || {
+        expect(error["data"]["kind"] == "bad image", || {
             format!("the image {image:?} was answered with {error:#}")
         })?;
     }
