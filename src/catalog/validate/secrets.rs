@@ -8,7 +8,7 @@ use crate::catalog::template::Template;
 use crate::catalog::words::{TOKEN_SECRET, bad_name, is_name, is_variable};
 
 /// podman 4 takes no longer name of a secret.
-const LONGEST_NAME: usize = 63;
+const LONGEST_NAME: usize = 64;
 
 impl Check {
     /// The package's own lists.
@@ -53,7 +53,7 @@ impl Check {
                 self.add(
                     source,
                     &key,
-                    format!("`{name}` and the container's name must be shorter than {LONGEST_NAME} characters together"),
+                    format!("`{name}` and the container's name must be less than {LONGEST_NAME} characters long together"),
                 );
             }
             if !names.insert(name) {
