@@ -124,7 +124,7 @@ impl Packages {
             return Ok(());
         }
         let mut waits = PULL_WAITS.iter();
-        while let Err(source) = self.podman.pull(image).await {
+        while let Err(source) = self.podman.pull(image, &mut |_| {}).await {
             tracing::warn!(package, image, error = super::chain(&source), "pull failed");
             match waits.next() {
                 Some(wait) => sleep(*wait).await,

@@ -12,3 +12,4 @@ mod schema;
 mod stop;
 mod uninstall;
 mod watch;
+mod watchdog;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::app::App;
 use super::args::{Flag, Order, Parsed, option, switch};
-use super::container::{Container, Mount, Port, Restart};
+use super::container::{Container, Mount, News, Port, Restart};
 use super::health::HealthCheck;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, Volume, is_name, pairs};
@@ -194,6 +194,11 @@ fn add(
         logs: Vec::new(),
         files: BTreeMap::new(),
         events: Vec::new(),
+        news: vec![News {
+            status: "create",
+            exit_code: None,
+            health: None,
+        }],
     });
     Ok(id)
 }
