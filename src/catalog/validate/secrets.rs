@@ -147,7 +147,10 @@ impl Check {
                 }
             }
             for name in source.manifest.own_secrets() {
-                let earlier = all.packages.values().take_while(|other| *other != source);
+                let earlier = all
+                    .packages
+                    .values()
+                    .filter(|other| all.is_later(source, other));
                 for other in earlier {
                     if go_together(&source.manifest, &other.manifest)
                         && other.manifest.own_secrets().contains(name)
