@@ -88,7 +88,11 @@ impl Daemon {
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
         let lock = lock(&store, &pid_file)?;
-        let packages = Packages::open(config, Podman::new(executor), clock, Arc::clone(&host))?;
+        let podman = match &config.podman_socket {
+            Some(socket) if executor.is_this_machine() => Podman::new(executor).with_socket(socket),
+            Some(_) | None => Podman::new(executor),
+        };
+        let packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
         let boot_id = host.boot_id();
         let past = match &pid_file {
             Loaded::Corrupt { moved_to, why } => {
@@ -137,6 +141,11 @@ impl Daemon {
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();
+        let follower = monitor.clone();
+        if self.packages.config.health.events {
+            self.tasks
+                .spawn(async move { follower.follow_events().await });
+        }
         self.tasks.spawn(async move {
             packages.recover(&past).await;
             monitor.run().await;

@@ -1,5 +1,6 @@
 //! What to do about each installed container: [`plan`], a pure function, and the [`Monitor`] that carries it out.
 
+mod follow;
 mod monitor;
 mod observe;
 

@@ -144,6 +144,8 @@ impl Node {
             apps_dir: dir.path().join("apps"),
             ..Config::default()
         };
+        // Most tests look at what a fault makes of a node before they let the monitor look.
+        config.health.events = false;
         std::fs::create_dir(&config.apps_dir).expect("a folder for manifests");
         change(&mut config);
         let mut node = Self {

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::Container;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::state::has_label;
+
 use super::{MockPodman, read, render};
-use crate::container::status::ContainerState;
+use crate::container::status::{ContainerState, has_label};
 
 /// `podman version --format json`.
 pub(super) fn version(mock: &MockPodman, args: &[&str]) -> Answer {

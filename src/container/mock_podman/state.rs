@@ -244,14 +244,6 @@ pub(super) fn pairs<'a>(
         .collect()
 }
 
-/// Whether labels satisfy a filter's `key` or `key=value`.
-pub(super) fn has_label(labels: &BTreeMap<String, String>, filter: &str) -> bool {
-    match filter.split_once('=') {
-        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-        None => labels.contains_key(filter),
-    }
-}
-
 /// podman's rule for names of containers, volumes, networks and secrets.
 pub(super) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
