@@ -1,6 +1,7 @@
 //! The daemon: recovery, monitor and API over one state folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,11 +17,12 @@ use crate::config::Config;
 use crate::container::podman::Podman;
 use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
-use crate::health_monitor::Monitor;
+use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
 use crate::package::Packages;
 use crate::store::{Loaded, Store, StoreError};
 use crate::tasks::Tasks;
+use crate::watchdog::Watched;
 
 /// Locked while a daemon runs, so that of two that start at once one loses.
 const LOCK_FILE: &str = "archipelago.lock";
@@ -146,7 +148,10 @@ impl Daemon {
             self.tasks
                 .spawn(async move { follower.follow_events().await });
         }
+        let beating = monitor.pulse.begin();
         self.tasks.spawn(async move {
+            // Dropped when the loop ends for whatever reason, a panic included.
+            let _beating = beating;
             packages.recover(&past).await;
             monitor.run().await;
         });
@@ -179,6 +184,20 @@ impl Daemon {
     #[must_use]
     pub fn is_recovering(&self) -> bool {
         self.packages.book().recovering
+    }
+
+    /// Whether the monitor's loop makes progress.
+    ///
+    /// # Errors
+    /// [`Overdue`] where it does not.
+    pub fn check_monitor(&self) -> Result<(), Overdue> {
+        self.monitor.pulse.check()
+    }
+
+    /// What a watchdog is to look at: the monitor's loop, and the service at `address`, where this daemon was made to listen.
+    #[must_use]
+    pub fn watched(&self, address: SocketAddr) -> Watched {
+        Watched::new(self.monitor.pulse.clone(), address)
     }
 
     /// The monitor looks at once, instead of at its next tick. `archipelago serve` does this on SIGUSR1.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Action, Decision, Installed, PlanInput, Policy, plan};
+use super::{Action, Decision, Installed, PlanInput, Policy, Pulse, plan};
 use crate::container::podman::PodmanError;
 use crate::container::status::{ContainerState, ContainerStatus};
 use crate::package::{PackageError, Packages, chain};
@@ -23,6 +23,11 @@ const EVENTS_TOGETHER: Duration = Duration::from_millis(20);
 /// The shortest pause between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// A pass that takes longer is stuck. podman's own time-outs, which end a pass in which it hangs, add up to less.
+const LONGEST_PASS: Duration = Duration::from_secs(300);
+/// So much later than it meant to, the loop may begin its next pass on a busy machine.
+const LATENESS: Duration = Duration::from_secs(30);
+
 /// So many packages are healed at once; the others when one of these is done.
 const HEALS_AT_ONCE: usize = 4;
 
@@ -35,6 +40,8 @@ pub struct Monitor {
     suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
     /// A look in a moment is arranged for already.
     pub(super) is_late_look_due: Arc<AtomicBool>,
+    /// Whether the loop makes progress.
+    pub(crate) pulse: Pulse,
 }
 
 impl Monitor {
@@ -46,6 +53,7 @@ impl Monitor {
             tasks,
             suspects: Arc::default(),
             is_late_look_due: Arc::default(),
+            pulse: Pulse::default(),
         }
     }
 
@@ -57,7 +65,9 @@ impl Monitor {
     /// Looks, heals, and waits for the next tick, the next attempt that is due, or [`Monitor::look_now`]. For ever.
     pub async fn run(&self) {
         loop {
+            self.pulse.promise(LONGEST_PASS);
             let pause = self.pass().await;
+            self.pulse.promise(pause + LATENESS);
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.packages.wake.notified() => {}

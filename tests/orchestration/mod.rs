@@ -1,5 +1,6 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod events;
 mod heal;
 mod install;
 mod named;
@@ -12,3 +13,4 @@ mod schema;
 mod stop;
 mod uninstall;
 mod watch;
+mod watchdog;

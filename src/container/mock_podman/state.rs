@@ -54,8 +54,8 @@ pub(super) struct Faults {
     pub(super) exec: BTreeMap<String, (u32, i32, String)>,
     /// Nobody can follow events.
     pub(super) no_events: bool,
-    /// Looks never end.
-    pub(super) hangs: bool,
+    /// Names of containers that podman cannot tell about.
+    pub(super) broken: BTreeSet<String>,
     /// Host ports that a process outside of podman listens on.
     pub(super) ports: BTreeSet<u16>,
 }

@@ -112,8 +112,12 @@ impl Podman {
         let version = self.known_version().await?;
         let call = Call::new(["container", "inspect"]).operands(names.iter().copied());
         let output = self.run(&call).await?;
-        let mut found = status::parse_inspect(&output.stdout, version)
-            .map_err(|source| call.unreadable("list of containers", source))?;
+        let mut found = if output.stdout.trim_ascii().is_empty() {
+            Vec::new()
+        } else {
+            status::parse_inspect(&output.stdout, version)
+                .map_err(|source| call.unreadable("list of containers", source))?
+        };
         let complaints = String::from_utf8_lossy(&output.stderr);
         let is_gone = |name: &str| {
             complaints.lines().any(|line| {
