@@ -1,6 +1,7 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
 mod events;
+mod podman_events;
 mod heal;
 mod install;
 mod metrics;
