@@ -1,5 +1,8 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod bad_clock;
+mod bad_names;
+mod bad_podman;
 mod heal;
 mod install;
 mod named;
