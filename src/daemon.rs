@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpListener;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::clock::Clock;
@@ -43,8 +45,10 @@ pub struct Daemon {
     packages: Arc<Packages>,
     monitor: Monitor,
     tasks: Tasks,
-    token: String,
+    api: api::Context,
     past: Past,
+    /// Cancelled when the daemon ends: open streams and idle connections end then.
+    ending: CancellationToken,
     /// Given up with the daemon: who else starts on this folder is no second one then.
     presence: Mutex<Option<Presence>>,
 }
@@ -112,12 +116,15 @@ impl Daemon {
         packages.book().recovering = true;
         let packages = Arc::new(packages);
         let tasks = Tasks::default();
+        let monitor = Monitor::new(Arc::clone(&packages), tasks.clone());
+        let api = api::Context::new(Arc::clone(&packages), monitor.clone(), tasks.clone(), token);
         Ok(Self {
-            monitor: Monitor::new(Arc::clone(&packages), tasks.clone()),
+            monitor,
             packages,
             tasks,
-            token,
+            api,
             past,
+            ending: CancellationToken::new(),
             presence: Mutex::new(Some(Presence {
                 _process: process,
                 _lock: lock,
@@ -136,19 +143,21 @@ impl Daemon {
         });
     }
 
-    /// The HTTP service: `POST /rpc/v1` and `GET /health`.
+    /// The HTTP service, as [`Daemon::serve`] serves it.
     pub fn router(&self) -> Router {
-        api::router(api::Context {
-            packages: Arc::clone(&self.packages),
-            tasks: self.tasks.clone(),
-            token: self.token.clone(),
-        })
+        api::router(self.api.clone())
+    }
+
+    /// Serves the HTTP service until the daemon ends, and the answers under way are written. A shutdown is best awaited
+    /// together with this.
+    pub async fn serve(&self, listener: TcpListener) {
+        api::serve(listener, self.router(), self.ending.clone()).await;
     }
 
     /// The bearer token of the RPC service.
     #[must_use]
     pub fn token(&self) -> &str {
-        &self.token
+        &self.api.token
     }
 
     /// How the last daemon on this state folder ended.
@@ -178,6 +187,7 @@ impl Daemon {
             waited += step;
         }
         self.tasks.end().await;
+        self.ending.cancel();
         if let Err(error) = self.packages.root.remove(PID_FILE) {
             tracing::error!(
                 error = crate::package::chain(&error),
@@ -189,6 +199,7 @@ impl Daemon {
 
     /// Ends as if killed: all work stops at whatever await it is, files stay as they are.
     pub async fn abort(&self) {
+        self.ending.cancel();
         self.tasks.end().await;
         self.vanish();
     }

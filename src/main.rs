@@ -146,24 +146,22 @@ async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!(%error, "cannot tell systemd that the service is ready");
     }
     tracing::info!(%listen, past = ?daemon.past(), "ready");
-    let server = axum::serve(listener, daemon.router()).into_future();
-    tokio::pin!(server);
-    loop {
-        tokio::select! {
-            ended = &mut server => {
-                daemon.shutdown().await;
-                return ended.context("the RPC server ended");
+    let until_told = async {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = look_now.recv() => daemon.look_now(),
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = look_now.recv() => daemon.look_now(),
         }
-    }
-    tracing::info!("ending; containers go on running");
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
-        tracing::warn!(%error, "cannot tell systemd that the service ends");
-    }
-    daemon.shutdown().await;
+        tracing::info!("ending; containers go on running");
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
+            tracing::warn!(%error, "cannot tell systemd that the service ends");
+        }
+        daemon.shutdown().await;
+    };
+    // The server ends with the daemon.
+    tokio::join!(daemon.serve(listener), until_told);
     Ok(())
 }
 

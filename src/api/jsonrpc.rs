@@ -3,13 +3,10 @@
 //! More lenient than the standard in one point: a call without `jsonrpc` or `id` is answered too, so that
 //! `curl -d '{"method":"container.list"}'` works. So there are no notifications.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::limits::BATCH_LIMIT;
 use super::{Context, codes, rpc};
-
-/// Most calls in one batch.
-const BATCH_LIMIT: usize = 100;
 
 /// A call failed.
 #[derive(Debug)]
@@ -98,10 +95,4 @@ fn read(call: Value) -> Result<(String, Value), String> {
         Some(params @ Value::Object(_)) => Ok((method, params)),
         Some(_) => Err("`params` must be an object".to_owned()),
     }
-}
-
-/// Reads the parameters of a method.
-pub(super) fn params<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
-    serde_json::from_value(params)
-        .map_err(|error| RpcError::new(codes::INVALID_PARAMS, error.to_string()))
 }

@@ -1,87 +1,123 @@
 //! The HTTP service. Thin: it checks who asks, reads JSON-RPC, calls [`Packages`], writes JSON-RPC.
 //!
-//! - `POST /rpc/v1`: JSON-RPC 2.0, with the bearer token of `secrets/rpc-token`.
-//! - `GET /health`: `ok`, for probes, without a token; it tells nothing else.
+//! | route | what | token |
+//! |---|---|---|
+//! | `POST /rpc/v1` | JSON-RPC 2.0 | yes |
+//! | `GET /rpc/v1/schema` | what can be called, as an OpenRPC document | no |
+//! | `GET /health` | `ok`, for probes; it tells nothing else | no |
+//!
+//! The token is that of `secrets/rpc-token`, sent as `Authorization: Bearer TOKEN`.
 //!
 //! A browser on the same network must not be made to call this: a `Host` that is neither an IP address nor
-//! `localhost` (DNS rebinding) and an `Origin` of another host are refused.
+//! `localhost` (DNS rebinding) and an `Origin` of another host are refused, except where nothing is told.
 
 pub mod codes;
 mod guard;
+mod headers;
 mod jsonrpc;
+mod limits;
+mod openrpc;
 mod rpc;
+mod serve;
+mod token;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 
+use crate::health_monitor::Monitor;
 use crate::package::Packages;
-use crate::store::{StoreError, write_private};
 use crate::tasks::Tasks;
 
-/// Name of the token's file in `secrets/`.
-pub const TOKEN_FILE: &str = "rpc-token";
-/// Largest body that is read.
-pub const BODY_LIMIT: usize = 1024 * 1024;
+pub use limits::BODY_LIMIT;
+pub(crate) use serve::serve;
+pub use token::TOKEN_FILE;
+pub(crate) use token::load_or_make as load_or_make_token;
 
-/// What the handlers work on.
+/// What the handlers work on. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) packages: Arc<Packages>,
+    pub(crate) monitor: Monitor,
     pub(crate) tasks: Tasks,
-    pub(crate) token: String,
+    pub(crate) token: Arc<str>,
+    /// One permit for each call under way.
+    calls: Arc<Semaphore>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        packages: Arc<Packages>,
+        monitor: Monitor,
+        tasks: Tasks,
+        token: String,
+    ) -> Self {
+        Self {
+            packages,
+            monitor,
+            tasks,
+            token: token.into(),
+            calls: Arc::new(Semaphore::new(limits::CALLS)),
+        }
+    }
 }
 
 /// The service.
 pub(crate) fn router(context: Context) -> Router {
-    Router::new()
+    let with_token = Router::new()
         .route("/rpc/v1", post(call))
+        .layer(from_fn_with_state(context.clone(), require_token));
+    let documented = Router::new().route("/rpc/v1/schema", get(openrpc::serve));
+    let router = Router::new()
+        .merge(with_token)
+        .merge(documented)
+        .layer(from_fn(require_plain_host))
         .route("/health", get(async || "ok\n"))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(context)
+        .with_state(context);
+    headers::set(router)
 }
 
-async fn call(State(context): State<Context>, headers: HeaderMap, body: Bytes) -> Response {
-    let refuse = |status: StatusCode, text: String| (status, format!("{text}\n")).into_response();
-    if let Err(text) = guard::check_origin(&headers) {
-        return refuse(StatusCode::FORBIDDEN, text);
+async fn require_plain_host(request: Request, next: Next) -> Response {
+    match guard::check_origin(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(text) => refuse(StatusCode::FORBIDDEN, &text),
     }
-    if context.packages.config.require_token && !guard::has_token(&headers, &context.token) {
-        let file = context.packages.secret_file(TOKEN_FILE);
-        let text = format!(
-            "missing or wrong token; send `Authorization: Bearer TOKEN` with the content of {}",
-            file.display()
-        );
-        return refuse(StatusCode::UNAUTHORIZED, text);
+}
+
+async fn require_token(State(context): State<Context>, request: Request, next: Next) -> Response {
+    if !context.packages.config.require_token || guard::has_token(request.headers(), &context.token)
+    {
+        return next.run(request).await;
     }
+    let file = context.packages.secret_file(TOKEN_FILE);
+    let text = format!(
+        "missing or wrong token; send `Authorization: Bearer TOKEN` with the content of {}",
+        file.display()
+    );
+    let scheme = [(header::WWW_AUTHENTICATE, "Bearer")];
+    (scheme, refuse(StatusCode::UNAUTHORIZED, &text)).into_response()
+}
+
+async fn call(State(context): State<Context>, request: Request) -> Response {
+    let Ok(_permit) = context.calls.try_acquire() else {
+        let text = format!("{} calls are under way; try again later", limits::CALLS);
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &text);
+    };
+    let body = match limits::read_body(request).await {
+        Ok(body) => body,
+        Err((status, text)) => return refuse(status, &text),
+    };
     let answer = jsonrpc::answer(&context, &body).await;
     let json = [(header::CONTENT_TYPE, "application/json")];
     (json, answer.to_string()).into_response()
 }
 
-/// The token: that of the last start, or, where that is missing or empty, a new one.
-pub(crate) fn load_or_make_token(packages: &Packages) -> Result<String, StoreError> {
-    let path = packages.secret_file(TOKEN_FILE);
-    let fail = |doing| {
-        let path = path.clone();
-        move |source| StoreError {
-            doing,
-            path,
-            source,
-        }
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(fail("read")(source)),
-    }
-    let token = crate::package::generate_secret().map_err(fail("get random bytes for"))?;
-    write_private(&path, token.as_bytes())?;
-    Ok(token)
+fn refuse(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
 }

@@ -80,6 +80,17 @@ impl Monitor {
         self.pause(&decisions)
     }
 
+    /// What would be done now, for people to see; nothing is.
+    ///
+    /// # Errors
+    /// [`PodmanError`] when podman cannot be asked.
+    pub async fn plan_now(&self) -> Result<Vec<Decision>, PodmanError> {
+        let healing = self.packages.book().healing.clone();
+        let statuses = self.packages.look().await?;
+        let dead = self.dead(&statuses);
+        Ok(self.packages.plan(&statuses, &dead, &healing))
+    }
+
     fn pause(&self, decisions: &[Decision]) -> Duration {
         let now = self.packages.clock.now();
         let due = decisions.iter().filter_map(|decision| decision.until).min();

@@ -10,6 +10,8 @@ mod node;
 mod plan;
 mod recover;
 mod rpc;
+mod rpc_limits;
+mod schema;
 mod stop;
 mod uninstall;
 mod watch;

@@ -31,6 +31,7 @@ struct Line {
     is_cut: Arc<AtomicBool>,
     mood: Arc<Mutex<Mood>>,
     trap: Arc<Trap>,
+    hangs: Arc<AtomicBool>,
 }
 
 /// How podman answers.
@@ -106,6 +107,9 @@ impl Trap {
 #[async_trait]
 impl CommandExecutor for Line {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
@@ -152,6 +156,8 @@ pub(crate) struct Node {
     mood: Arc<Mutex<Mood>>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
+    /// While it is true podman starts, and never ends.
+    pub(crate) hangs: Arc<AtomicBool>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
@@ -193,6 +199,7 @@ impl Node {
             }),
             podman,
             is_cut: Arc::default(),
+            hangs: Arc::default(),
             trap: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Well)),
             host: MockHost::new(),
@@ -210,6 +217,7 @@ impl Node {
             Arc::new(Line {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
+                hangs: Arc::clone(&self.hangs),
                 trap: Arc::clone(&self.trap),
                 mood: Arc::clone(&self.mood),
             }),
@@ -264,9 +272,30 @@ impl Node {
             .await;
         assert_eq!(status, 200, "{answer}");
         match answer.get_mut("error") {
-            Some(error) => Err(error.take()),
+            Some(error) => {
+                self.is_documented(method, error).await;
+                Err(error.take())
+            }
             None => Ok(answer["result"].take()),
         }
+    }
+
+    /// An error that a method answers with stands with that method in the OpenRPC document.
+    async fn is_documented(&self, method: &str, error: &Value) {
+        let (_, document) = self.get("/rpc/v1/schema", &[]).await;
+        let methods = document["methods"].as_array().expect("methods");
+        let Some(described) = methods.iter().find(|known| known["name"] == method) else {
+            return;
+        };
+        let errors = described["errors"].as_array().expect("errors").iter();
+        let mut codes = errors.map(|error| {
+            let pointer = error["$ref"].as_str().expect("a reference");
+            &document.pointer(&pointer[1..]).expect("an error")["code"]
+        });
+        assert!(
+            codes.any(|code| *code == error["code"]),
+            "`{method}` answered with a code that its documentation lacks: {error}"
+        );
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -282,6 +311,20 @@ impl Node {
         let request = request
             .body(Body::from(body.to_owned()))
             .expect("a request");
+        self.send(request).await
+    }
+
+    /// Asks for a path with these headers; the answer is text where it is no JSON.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (u16, Value) {
         let response = self
             .daemon()
             .router()

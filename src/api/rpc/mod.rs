@@ -1,71 +1,168 @@
 //! The methods: parameters in, result out. The work is done elsewhere.
+//!
+//! [`METHODS`] is the one list: what is called, what is suggested for a mistyped name and what the OpenRPC document
+//! says all come from it.
 
+mod catalog;
 mod container;
 mod error;
+mod method;
 mod package;
 mod system;
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::sync::LazyLock;
 
-use super::jsonrpc::{RpcError, params};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::jsonrpc::RpcError;
 use super::{Context, codes};
 
-const METHODS: [&str; 10] = [
-    "container.list",
-    "container.logs",
-    "package.install",
-    "package.list",
-    "package.restart",
-    "package.start",
-    "package.stop",
-    "package.uninstall",
-    "system.health",
-    "system.version",
-];
+pub(super) use method::Method;
 
 /// No parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+/// Codes of what starts containers and waits until they serve.
+const STARTING: &[i64] = &[
+    codes::BUSY,
+    codes::DEPENDENCY_MISSING,
+    codes::DID_NOT_START,
+    codes::DID_NOT_STAY_UP,
+    codes::NAME_TAKEN,
+    codes::PODMAN_FAILED,
+    codes::SECRET_MISSING,
+    codes::STORE_FAILED,
+];
+
+/// Every method, by name.
+pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
+    let mut methods = vec![
+        Method::quick(
+            "catalog.list",
+            "Every package of the catalog, installed or not, and what is wrong with those that cannot be installed.",
+            catalog::list,
+        ),
+        Method::quick(
+            "container.health",
+            "What the health checks of containers say.",
+            container::health,
+        )
+        .example(json!({ "name": "filebrowser" }))
+        .errors(&[codes::NO_SUCH_CONTAINER, codes::PODMAN_FAILED]),
+        Method::quick(
+            "container.list",
+            "All containers of packages.",
+            container::list,
+        )
+        .errors(&[codes::PODMAN_FAILED]),
+        Method::quick(
+            "container.logs",
+            "The last log lines of one container of a package.",
+            container::logs,
+        )
+        .example(json!({ "name": "filebrowser", "tail": 100 }))
+        .errors(&[codes::NO_SUCH_CONTAINER, codes::PODMAN_FAILED]),
+        Method::quick("package.list", "All installed packages.", package::list)
+            .errors(&[codes::PODMAN_FAILED]),
+        Method::long(
+            "package.install",
+            "Installs a package. What it had made is undone when it fails.",
+            package::install,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(STARTING)
+        .errors(&[
+            codes::UNKNOWN_PACKAGE,
+            codes::ALREADY_INSTALLED,
+            codes::BAD_MANIFEST,
+            codes::PULL_FAILED,
+            codes::IMAGE_MISSING,
+            codes::INCOMPLETE,
+        ]),
+        Method::long(
+            "package.start",
+            "Starts a package. From now on it is meant to run.",
+            package::start,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(STARTING)
+        .errors(&[codes::NOT_INSTALLED]),
+        Method::long(
+            "package.stop",
+            "Stops a package. It stays stopped until it is started.",
+            package::stop,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(&[
+            codes::BUSY,
+            codes::NOT_INSTALLED,
+            codes::PODMAN_FAILED,
+            codes::STORE_FAILED,
+        ]),
+        Method::long(
+            "package.restart",
+            "Stops and starts a package. From now on it is meant to run.",
+            package::restart,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(STARTING)
+        .errors(&[codes::NOT_INSTALLED]),
+        Method::long(
+            "package.uninstall",
+            "Removes a package. What could not be removed is listed, and the same call again goes on.",
+            package::uninstall,
+        )
+        .example(json!({ "id": "filebrowser", "keepData": true }))
+        .errors(&[
+            codes::BUSY,
+            codes::HAS_DEPENDENTS,
+            codes::INCOMPLETE,
+            codes::NOT_INSTALLED,
+            codes::PODMAN_FAILED,
+            codes::STORE_FAILED,
+        ]),
+        Method::quick(
+            "system.health",
+            "How the daemon itself is. It answers also while podman hangs.",
+            system::health,
+        ),
+        Method::quick(
+            "system.plan",
+            "What the health monitor would do now about each installed container, and why. Nothing is done.",
+            system::plan,
+        )
+        .errors(&[codes::PODMAN_FAILED]),
+        Method::quick(
+            "system.version",
+            "Versions of archipelago and podman.",
+            system::version,
+        )
+        .errors(&[codes::PODMAN_FAILED]),
+    ];
+    methods.sort_by_key(|method| method.name);
+    methods
+});
 
 /// Calls a method.
 pub(super) async fn dispatch(
     context: &Context,
-    method: &str,
+    name: &str,
     given: Value,
 ) -> Result<Value, RpcError> {
-    match method {
-        "container.list" => {
-            let Nothing {} = params(given)?;
-            container::list(context).await
-        }
-        "container.logs" => container::logs(context, params(given)?).await,
-        "package.list" => {
-            let Nothing {} = params(given)?;
-            package::list(context).await
-        }
-        "package.install" => package::install(context, params(given)?).await,
-        "package.start" => package::start(context, params(given)?).await,
-        "package.stop" => package::stop(context, params(given)?).await,
-        "package.restart" => package::restart(context, params(given)?).await,
-        "package.uninstall" => package::uninstall(context, params(given)?).await,
-        "system.health" => {
-            let Nothing {} = params(given)?;
-            Ok(system::health(context))
-        }
-        "system.version" => {
-            let Nothing {} = params(given)?;
-            system::version(context).await
-        }
-        _ => {
-            let known = METHODS.iter().map(|name| (*name).to_owned());
-            let near = crate::config::nearest(method, known).unwrap_or_default();
-            let method: String = method.chars().take(80).collect();
-            Err(RpcError::new(
-                codes::METHOD_NOT_FOUND,
-                format!("no method `{method}`; did you mean `{near}`?"),
-            ))
-        }
+    if let Some(method) = METHODS.iter().find(|method| method.name == name) {
+        return method.call(context, given).await;
     }
+    let known = METHODS.iter().map(|method| method.name.to_owned());
+    let nearest = crate::config::nearest(name, known).unwrap_or_default();
+    let name: String = name.chars().take(80).collect();
+    let mut error = RpcError::new(
+        codes::METHOD_NOT_FOUND,
+        format!("no method {name:?}; did you mean `{nearest}`?"),
+    );
+    error.data = Some(json!({ "kind": "unknown method", "nearest": nearest }));
+    Err(error)
 }

@@ -3,35 +3,43 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::{Context, RpcError};
+use super::{Context, Nothing, RpcError};
 use crate::package::{PackageError, Packages, UninstallOptions};
+use crate::state::PackageDataEntry;
 
 /// A package.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Id {
+    /// The package.
     id: String,
 }
 
 /// Parameters of `package.uninstall`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Uninstall {
+    /// The package.
     id: String,
+    /// Keep volumes and secrets.
     #[serde(default)]
     keep_data: bool,
+    /// Also when other installed packages need it.
     #[serde(default)]
     force: bool,
 }
 
-pub(super) async fn list(context: &Context) -> Result<Value, RpcError> {
-    Ok(json!(context.packages.entries().await?))
+/// The package as it then is, or `null` where there is none any more.
+type Outcome = Result<Option<PackageDataEntry>, RpcError>;
+
+pub(super) async fn list(context: Context, _: Nothing) -> Result<Vec<PackageDataEntry>, RpcError> {
+    Ok(context.packages.entries().await?)
 }
 
-pub(super) async fn install(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
+pub(super) async fn install(context: Context, Id { id }: Id) -> Outcome {
     let name = id.clone();
     run(context, id, move |packages| async move {
         packages.install(&name).await
@@ -39,7 +47,7 @@ pub(super) async fn install(context: &Context, Id { id }: Id) -> Result<Value, R
     .await
 }
 
-pub(super) async fn start(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
+pub(super) async fn start(context: Context, Id { id }: Id) -> Outcome {
     let name = id.clone();
     run(context, id, move |packages| async move {
         packages.start(&name).await
@@ -47,7 +55,7 @@ pub(super) async fn start(context: &Context, Id { id }: Id) -> Result<Value, Rpc
     .await
 }
 
-pub(super) async fn stop(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
+pub(super) async fn stop(context: Context, Id { id }: Id) -> Outcome {
     let name = id.clone();
     run(context, id, move |packages| async move {
         packages.stop(&name).await
@@ -55,7 +63,7 @@ pub(super) async fn stop(context: &Context, Id { id }: Id) -> Result<Value, RpcE
     .await
 }
 
-pub(super) async fn restart(context: &Context, Id { id }: Id) -> Result<Value, RpcError> {
+pub(super) async fn restart(context: Context, Id { id }: Id) -> Outcome {
     let name = id.clone();
     run(context, id, move |packages| async move {
         packages.restart(&name).await
@@ -63,7 +71,7 @@ pub(super) async fn restart(context: &Context, Id { id }: Id) -> Result<Value, R
     .await
 }
 
-pub(super) async fn uninstall(context: &Context, params: Uninstall) -> Result<Value, RpcError> {
+pub(super) async fn uninstall(context: Context, params: Uninstall) -> Outcome {
     let Uninstall {
         id,
         keep_data,
@@ -77,8 +85,7 @@ pub(super) async fn uninstall(context: &Context, params: Uninstall) -> Result<Va
     .await
 }
 
-/// Runs an operation; its result is the package as it then is, or `null` where there is none any more.
-async fn run<F, Work>(context: &Context, id: String, operation: F) -> Result<Value, RpcError>
+async fn run<F, Work>(context: Context, id: String, operation: F) -> Outcome
 where
     F: FnOnce(Arc<Packages>) -> Work + Send + 'static,
     Work: Future<Output = Result<(), PackageError>> + Send + 'static,
@@ -91,5 +98,5 @@ where
         .await
         .unwrap_or(Err(PackageError::Interrupted))?;
     let entries = context.packages.entries().await?;
-    Ok(json!(entries.into_iter().find(|entry| entry.id == id)))
+    Ok(entries.into_iter().find(|entry| entry.id == id))
 }

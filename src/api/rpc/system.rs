@@ -1,35 +1,92 @@
 //! `system.*`.
 
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, RpcError};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// How the daemon itself is. Asks nobody: it answers also while podman hangs.
-///
-/// `healing` are the packages that the monitor is at work on, `looks` counts the passes of the health monitor since the daemon started in which podman could be asked, `last_look` is
-/// the end of the last one (RFC 3339) or `null`.
-pub(super) fn health(context: &Context) -> Value {
-    let book = context.packages.book();
-    let status = if book.recovering {
-        "recovering"
-    } else if book.podman_error.is_some() {
-        "podman failed"
-    } else {
-        "ok"
-    };
-    json!({
-        "status": status,
-        "recovering": book.recovering,
-        "podman_error": book.podman_error,
-        "operations": book.busy(),
-        "healing": book.healing,
-        "looks": book.looks,
-        "last_look": book.last_look,
-    })
+use super::{Context, Nothing, RpcError};
+use crate::health_monitor::Decision;
+use crate::package::Packages;
+
+/// How the daemon itself is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(in crate::api) struct Health {
+    pub(in crate::api) status: HealthStatus,
+    /// Crash recovery is under way.
+    recovering: bool,
+    /// Why podman could not be asked at the last look.
+    podman_error: Option<String>,
+    /// Operations under way, by package.
+    operations: BTreeMap<String, &'static str>,
+    /// Packages that the monitor is at work on.
+    healing: BTreeSet<String>,
+    /// Passes of the health monitor since the daemon started in which podman could be asked.
+    looks: u64,
+    /// The end of the last one.
+    last_look: Option<DateTime<Utc>>,
+}
+
+/// How the daemon itself is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub(in crate::api) enum HealthStatus {
+    /// As it should be.
+    #[serde(rename = "ok")]
+    Ok,
+    /// It brings back what ran before a crash.
+    #[serde(rename = "recovering")]
+    Recovering,
+    /// podman could not be asked.
+    #[serde(rename = "podman failed")]
+    PodmanFailed,
+}
+
+impl Health {
+    /// Asks nobody.
+    pub(in crate::api) fn of(packages: &Packages) -> Self {
+        let book = packages.book();
+        let status = if book.recovering {
+            HealthStatus::Recovering
+        } else if book.podman_error.is_some() {
+            HealthStatus::PodmanFailed
+        } else {
+            HealthStatus::Ok
+        };
+        Self {
+            status,
+            recovering: book.recovering,
+            podman_error: book.podman_error.clone(),
+            operations: book.busy(),
+            healing: book.healing.clone(),
+            looks: book.looks,
+            last_look: book.last_look,
+        }
+    }
+}
+
+/// Versions.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Version {
+    archipelago: &'static str,
+    podman: String,
+}
+
+/// How the daemon itself is. It answers also while podman hangs.
+pub(super) async fn health(context: Context, _: Nothing) -> Result<Health, RpcError> {
+    Ok(Health::of(&context.packages))
+}
+
+/// What the monitor would do now.
+pub(super) async fn plan(context: Context, _: Nothing) -> Result<Vec<Decision>, RpcError> {
+    Ok(context.monitor.plan_now().await?)
 }
 
 /// Versions of archipelago and podman.
-pub(super) async fn version(context: &Context) -> Result<Value, RpcError> {
+pub(super) async fn version(context: Context, _: Nothing) -> Result<Version, RpcError> {
     let podman = context.packages.podman.version().await?;
-    Ok(json!({ "archipelago": env!("CARGO_PKG_VERSION"), "podman": podman.to_string() }))
+    Ok(Version {
+        archipelago: env!("CARGO_PKG_VERSION"),
+        podman: podman.to_string(),
+    })
 }
