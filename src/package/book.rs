@@ -48,6 +48,10 @@ pub(crate) struct Book {
     pub(crate) stopped: UserStopped,
     pub(crate) tracker: RestartTracker,
     pub(crate) snapshot: Option<Snapshot>,
+    /// Packages whose record could not be read and is not there.
+    pub(crate) lost_records: BTreeSet<String>,
+    /// What the user stopped could not be read and is not there.
+    pub(crate) lost_intents: bool,
     pub(crate) operations: BTreeMap<String, Operation>,
     pub(crate) podman_error: Option<String>,
     pub(crate) recovering: bool,

@@ -87,11 +87,16 @@ impl Packages {
                 records.insert(id, record);
             }
         }
+        let lost_records = records_store.lost()?.into_iter();
         let book = Book {
             records,
             stopped: root.load(intent::FILE)?.reported().unwrap_or_default(),
             tracker: root.load(TRACKER_FILE)?.reported().unwrap_or_default(),
             snapshot: root.load(crash_recovery::SNAPSHOT_FILE)?.reported(),
+            lost_records: lost_records
+                .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+                .collect(),
+            lost_intents: root.lost()?.iter().any(|name| name == intent::FILE),
             ..Book::default()
         };
         Ok(Self {
@@ -221,6 +226,15 @@ impl Packages {
             self.book().stopped = intents;
         }
         Ok(())
+    }
+
+    /// Replaces all intents. Where that cannot be saved, they hold until the daemon ends, and it is logged.
+    pub(crate) fn replace_stopped(&self, stopped: UserStopped) {
+        let _writing = self.writing();
+        if let Err(error) = self.root.save(intent::FILE, &stopped) {
+            tracing::error!(error = chain(&error), "what the user stopped is not saved");
+        }
+        self.book().stopped = stopped;
     }
 
     /// Changes the tracker. Where that cannot be saved, the change holds until the daemon ends, and is logged.

@@ -3,6 +3,7 @@
 mod bad_clock;
 mod bad_names;
 mod bad_podman;
+mod bad_state;
 mod heal;
 mod install;
 mod named;
