@@ -2,72 +2,26 @@
 //! under way, to words.
 
 mod container;
+mod next;
+#[cfg(test)]
+mod tests;
+mod word;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::container::status::ContainerStatus;
+use crate::health_monitor::Decision;
 use crate::package::{Operation, PackageRecord, Phase, UserStopped};
 use crate::restart_tracker::RestartTracker;
 
-use container::container_entry;
+pub use next::NextStep;
+pub use word::{Colour, PackageState};
 
-/// How a package or a container is. The order is meaning: a package is as its worst container, and a later one is
-/// worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub enum PackageState {
-    /// Ran once, and is done.
-    #[serde(rename = "done")]
-    Done,
-    /// As it should be.
-    #[serde(rename = "running")]
-    Running,
-    /// The user stopped it, or it ended by itself with 0.
-    #[serde(rename = "stopped")]
-    Stopped,
-    /// Made, and not started yet; or waits for another container.
-    #[serde(rename = "waiting")]
-    Waiting,
-    /// On its way up.
-    #[serde(rename = "starting")]
-    Starting,
-    /// On its way down.
-    #[serde(rename = "stopping")]
-    Stopping,
-    /// Frozen by somebody.
-    #[serde(rename = "paused")]
-    Paused,
-    /// Was up when power was lost.
-    #[serde(rename = "interrupted")]
-    Interrupted,
-    /// Runs, and its health check fails.
-    #[serde(rename = "unhealthy")]
-    Unhealthy,
-    /// Somebody sent SIGKILL.
-    #[serde(rename = "killed")]
-    Killed,
-    /// The kernel killed it for want of memory.
-    #[serde(rename = "killed (OOM)")]
-    KilledOom,
-    /// Ended by itself with another code than 0, did not start, or is gone.
-    #[serde(rename = "crashed")]
-    Crashed,
-    /// archipelago gave up on it, or an operation is half done and could not be finished.
-    #[serde(rename = "needs attention")]
-    NeedsAttention,
-    /// Being installed.
-    #[serde(rename = "installing")]
-    Installing,
-    /// Being stopped and started at the user's wish.
-    #[serde(rename = "restarting")]
-    Restarting,
-    /// Being uninstalled.
-    #[serde(rename = "uninstalling")]
-    Uninstalling,
-}
+use container::{About, container_entry};
 
 /// One package, as a UI shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -80,10 +34,14 @@ pub struct PackageDataEntry {
     pub version: String,
     /// That of its worst container, or of the operation under way.
     pub state: PackageState,
+    /// The colour of that state.
+    pub colour: Colour,
     /// Exit code of its worst container, where that ended.
     pub exit_code: Option<i32>,
     /// Why it is in that state.
     pub why: String,
+    /// What archipelago will do about its worst container; nothing while an operation is under way.
+    pub next: Option<NextStep>,
     /// Its containers, in the order of the manifest.
     pub containers: Vec<ContainerEntry>,
 }
@@ -95,25 +53,35 @@ pub struct ContainerEntry {
     pub name: String,
     /// How it is.
     pub state: PackageState,
+    /// The colour of that state.
+    pub colour: Colour,
     /// podman's own word; `missing` where podman has no such container.
     pub podman_state: String,
     /// Exit code, where it ended.
     pub exit_code: Option<i32>,
     /// Why it is in that state.
     pub reason: String,
+    /// What archipelago will do about it; nothing where nothing needs to be done.
+    pub next: Option<NextStep>,
     /// `starting`, `healthy` or `unhealthy`, where it has a check.
     pub health: Option<&'static str>,
+    /// Since when it runs; nothing while it does not.
+    pub running_since: Option<DateTime<Utc>>,
     /// Attempts of the health monitor since it was last stable.
     pub restarts: u32,
     /// How it last ended when nobody asked it to; kept after it was healed.
-    pub last_exit: Option<LastExit>,
+    pub last_exit: Option<Exit>,
+    /// The last such ends, at most [`MAX_EXITS`](crate::restart_tracker::MAX_EXITS), the newest last.
+    pub exits: Vec<Exit>,
 }
 
-/// How a container last ended.
+/// How a container once ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct LastExit {
-    /// The word that was shown, as `killed (OOM)`.
+pub struct Exit {
+    /// The word that was shown, as `killed (OOM)`, or `restarted by podman`.
     pub reason: String,
+    /// The colour of that word.
+    pub colour: Colour,
     /// Exit code, where it is known.
     pub code: Option<i32>,
     /// When.
@@ -133,29 +101,55 @@ pub struct StateInput<'a> {
     pub stopped: &'a UserStopped,
     /// What is under way.
     pub operations: &'a BTreeMap<String, Operation>,
+    /// Packages that the monitor is healing.
+    pub healing: &'a BTreeSet<String>,
+    /// Containers that podman says run, and whose process is gone.
+    pub dead: &'a BTreeSet<String>,
+    /// Containers that ran when the machine last went down, until recovery is done.
+    pub ran_before: &'a BTreeSet<String>,
+    /// What [`plan`](crate::health_monitor::plan) says of the same look.
+    pub plan: &'a [Decision],
     /// After so many attempts the monitor gives up.
     pub max_attempts: u32,
+    /// The time.
+    pub now: DateTime<Utc>,
 }
 
 /// Every package, by id.
 #[must_use]
 pub fn entries(input: &StateInput<'_>) -> Vec<PackageDataEntry> {
+    let plan: BTreeMap<&str, &Decision> = input
+        .plan
+        .iter()
+        .map(|decision| (decision.container.as_str(), decision))
+        .collect();
     input
         .records
         .values()
-        .map(|record| entry(input, record))
+        .map(|record| entry(input, &plan, record))
         .collect()
 }
 
-fn entry(input: &StateInput<'_>, record: &PackageRecord) -> PackageDataEntry {
+fn entry(
+    input: &StateInput<'_>,
+    plan: &BTreeMap<&str, &Decision>,
+    record: &PackageRecord,
+) -> PackageDataEntry {
     let manifest = &record.manifest;
-    let user_stopped = input.stopped.is_stopped(&manifest.id);
+    let about = About {
+        user_stopped: input.stopped.is_stopped(&manifest.id),
+        is_healing: input.healing.contains(&manifest.id),
+    };
     let containers: Vec<ContainerEntry> = manifest
         .containers
         .iter()
-        .map(|container| container_entry(input, container, user_stopped))
+        .map(|container| {
+            let decision = plan.get(container.name.as_str()).copied();
+            container_entry(input, container, about, decision)
+        })
         .collect();
-    let worst = containers.iter().max_by_key(|container| container.state);
+    // Of several that are equally bad the first: the others may only follow it.
+    let worst = containers.iter().rev().max_by_key(|entry| entry.state);
     let of_operation = match (input.operations.get(&manifest.id), record.phase) {
         (Some(Operation::Install), _) => Some((PackageState::Installing, "it is being installed")),
         (Some(Operation::Uninstall | Operation::Undo), _) => {
@@ -176,12 +170,17 @@ fn entry(input: &StateInput<'_>, record: &PackageRecord) -> PackageDataEntry {
             "not everything could be removed; uninstall it again",
         )),
     };
-    let (state, why) = match (of_operation, worst) {
-        (Some((state, why)), _) => (state, why.to_owned()),
-        (None, Some(worst)) => (worst.state, why(worst, containers.len())),
+    let (state, why, next) = match (of_operation, worst) {
+        (Some((state, why)), _) => (state, why.to_owned(), None),
+        (None, Some(worst)) => {
+            let of_one = |text: &str| of_one_of(&containers, worst, text);
+            let next = worst.next.as_ref().map(|next| next.with_text(&of_one));
+            (worst.state, of_one(&worst.reason), next)
+        }
         (None, None) => (
             PackageState::NeedsAttention,
             "it has no containers".to_owned(),
+            None,
         ),
     };
     PackageDataEntry {
@@ -189,16 +188,19 @@ fn entry(input: &StateInput<'_>, record: &PackageRecord) -> PackageDataEntry {
         title: manifest.title.clone(),
         version: manifest.version.clone(),
         state,
+        colour: state.colour(),
         exit_code: worst.and_then(|worst| worst.exit_code),
         why,
+        next,
         containers,
     }
 }
 
-fn why(worst: &ContainerEntry, containers: usize) -> String {
-    if containers == 1 {
-        worst.reason.clone()
+/// What is said of one container, said of its package: with the container's name where there are others.
+fn of_one_of(containers: &[ContainerEntry], one: &ContainerEntry, text: &str) -> String {
+    if containers.len() == 1 {
+        text.to_owned()
     } else {
-        format!("`{}`: {}", worst.name, worst.reason)
+        format!("`{}`: {text}", one.name)
     }
 }

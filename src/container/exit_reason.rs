@@ -35,17 +35,6 @@ pub enum ExitReason {
     Lost,
 }
 
-/// The colour that goes with a state; the greater one wins where several containers make one package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tone {
-    /// As it should be, or as somebody wanted it.
-    Grey,
-    /// Nobody's fault; it will be started again.
-    Amber,
-    /// Something is wrong with it.
-    Red,
-}
-
 /// What is known beside podman's own words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence<'a> {
@@ -145,19 +134,6 @@ impl ExitReason {
             Self::Killed => "killed",
             Self::PowerLost => "interrupted",
             Self::StartFailed { .. } | Self::Crashed { .. } | Self::Lost => "crashed",
-        }
-    }
-
-    /// The colour that goes with it.
-    pub fn tone(&self) -> Tone {
-        match self {
-            Self::NeverStarted | Self::UserStopped | Self::CleanExit => Tone::Grey,
-            Self::PowerLost => Tone::Amber,
-            Self::StartFailed { .. }
-            | Self::OutOfMemory
-            | Self::Killed
-            | Self::Crashed { .. }
-            | Self::Lost => Tone::Red,
         }
     }
 }

@@ -72,6 +72,7 @@ impl Monitor {
             }
         };
         let dead = self.dead(&statuses);
+        self.packages.book().dead.clone_from(&dead);
         self.packages.observe_all(&statuses, &dead, &healing);
         let decisions = self.packages.plan(&statuses, &dead, &healing);
         self.carry_out(&decisions);
@@ -256,7 +257,8 @@ impl Packages {
         book.last_look = Some(now);
     }
 
-    fn is_dead(&self, status: &ContainerStatus) -> bool {
+    /// Whether podman says that it runs, and its process is gone.
+    pub(crate) fn is_dead(&self, status: &ContainerStatus) -> bool {
         status.state == ContainerState::Running
             && status.pid != 0
             && !self.host.pid_exists(status.pid)

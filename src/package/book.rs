@@ -57,6 +57,8 @@ pub(crate) struct Book {
     pub(crate) recovering: bool,
     /// Packages that the monitor is healing.
     pub(crate) healing: BTreeSet<String>,
+    /// Containers that podman says run and whose process is gone, at the monitor's last look.
+    pub(crate) dead: BTreeSet<String>,
     /// Completed passes of the health monitor, and the end of the last one.
     pub(crate) looks: u64,
     pub(crate) last_look: Option<DateTime<Utc>>,

@@ -277,14 +277,37 @@ impl Packages {
         &self,
     ) -> Result<Vec<PackageDataEntry>, crate::container::podman::PodmanError> {
         let statuses = self.look().await?;
+        let (healing, mut dead) = {
+            let book = self.book();
+            (book.healing.clone(), book.dead.clone())
+        };
+        // Somebody may have made it anew since the monitor looked.
+        dead.retain(|name| {
+            statuses
+                .get(name)
+                .is_some_and(|status| self.is_dead(status))
+        });
+        let plan = self.plan(&statuses, &dead, &healing);
+        let boot_id = self.host.boot_id();
         let book = self.book();
+        let ran_before = book
+            .snapshot
+            .iter()
+            .filter(|snapshot| book.recovering && snapshot.boot_id != boot_id)
+            .flat_map(|snapshot| snapshot.containers.iter().cloned())
+            .collect();
         Ok(state::entries(&state::StateInput {
             records: &book.records,
             statuses: &statuses,
             tracker: &book.tracker,
             stopped: &book.stopped,
             operations: &book.operations,
+            healing: &healing,
+            dead: &dead,
+            ran_before: &ran_before,
+            plan: &plan,
             max_attempts: self.config.health.max_restart_attempts,
+            now: self.clock.now(),
         }))
     }
 

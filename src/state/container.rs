@@ -1,85 +1,155 @@
 //! From what podman says of one container, and what is remembered of it, to a word and a reason. Pure.
 
-use super::{ContainerEntry, LastExit, PackageState, StateInput};
+use super::next::next_step;
+use super::{Colour, ContainerEntry, Exit, PackageState, StateInput};
 use crate::catalog::ContainerManifest;
-use crate::container::exit_reason::{Evidence, ExitReason};
+use crate::container::exit_reason::{BootEvidence, Evidence, ExitReason};
 use crate::container::status::{ContainerState, ContainerStatus, Health};
-use crate::restart_tracker::RestartHistory;
+use crate::health_monitor::Decision;
+use crate::restart_tracker::{ExitRecord, RestartHistory};
 
-/// One container: how it is, and why.
+/// What holds for all containers of a package.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    /// The user stopped it.
+    pub(super) user_stopped: bool,
+    /// The health monitor is at work on it.
+    pub(super) is_healing: bool,
+}
+
+/// One container: how it is, why, and what comes next.
 pub(super) fn container_entry(
     input: &StateInput<'_>,
     manifest: &ContainerManifest,
-    user_stopped: bool,
+    about: About,
+    decision: Option<&Decision>,
 ) -> ContainerEntry {
     let status = input.statuses.get(&manifest.name);
     let none = RestartHistory::default();
     let history = input.tracker.history(&manifest.name).unwrap_or(&none);
-    let (mut state, mut reason) = match status {
-        None if user_stopped => (PackageState::Stopped, "the user stopped it".to_owned()),
+    let (mut state, reason) = match status {
+        None if about.user_stopped => (PackageState::Stopped, "the user stopped it".to_owned()),
+        // The monitor removes a container before it makes it anew.
+        None if about.is_healing => (PackageState::Restarting, "it is being made anew".to_owned()),
         None => (
             PackageState::Crashed,
             "podman has no such container".to_owned(),
         ),
-        Some(status) => shown(manifest, status, user_stopped, history),
+        Some(status) if is_being_stopped_to_restart(status, history, about) => (
+            PackageState::Restarting,
+            "it was stopped to be started again".to_owned(),
+        ),
+        Some(status) => shown(input, manifest, status, about, history),
     };
-    if history.gave_up.is_some()
-        && !matches!(
-            state,
-            PackageState::Running | PackageState::Stopped | PackageState::Done
-        )
-    {
-        reason = format!(
-            "{reason}; gave up after {} attempts, and tries again only now and then",
-            history.attempts
-        );
-        // The word that says how it ended stays; without one, the word says that somebody must look.
-        if !matches!(
-            state,
-            PackageState::Crashed | PackageState::Killed | PackageState::KilledOom
-        ) {
-            state = PackageState::NeedsAttention;
-        }
-    } else if history.attempts > 0 && !user_stopped {
-        reason = format!(
-            "{reason}; restart {} of {}",
-            history.attempts, input.max_attempts
-        );
+    // A word that says how it ended stays; any other gives way to the one that says that somebody must look.
+    if history.gave_up.is_some() {
+        state = match state {
+            PackageState::Interrupted
+            | PackageState::Unhealthy
+            | PackageState::Waiting
+            | PackageState::Starting => PackageState::NeedsAttention,
+            PackageState::Done
+            | PackageState::Running
+            | PackageState::Stopped
+            | PackageState::Stopping
+            | PackageState::Restarting
+            | PackageState::Paused
+            | PackageState::Killed
+            | PackageState::KilledOom
+            | PackageState::Crashed
+            | PackageState::NeedsAttention
+            | PackageState::Installing
+            | PackageState::Updating
+            | PackageState::Uninstalling => state,
+        };
     }
-    let ended = |status: &&ContainerStatus| {
-        matches!(
-            status.state,
-            ContainerState::Exited | ContainerState::Stopped
-        )
-    };
+    let is_well = matches!(
+        state,
+        PackageState::Done | PackageState::Running | PackageState::Starting
+    );
+    let next = decision
+        // While a package is healed its other containers are as they are.
+        .filter(|_| !(about.is_healing && is_well))
+        .and_then(|decision| {
+            next_step(
+                decision,
+                history,
+                about.is_healing,
+                input.max_attempts,
+                input.now,
+            )
+        });
+    let exits: Vec<Exit> = history.exits.iter().map(exit).collect();
     ContainerEntry {
         name: manifest.name.clone(),
         state,
+        colour: state.colour(),
         podman_state: status
             .map_or("missing", |status| status.state.as_str())
             .to_owned(),
-        exit_code: status.filter(ended).map(|status| status.exit_code),
+        exit_code: status
+            .filter(|status| has_ended(status))
+            .map(|status| status.exit_code),
         reason,
+        next,
         health: status.and_then(|status| status.health).map(Health::as_str),
+        running_since: status
+            .filter(|status| runs(status) && !input.dead.contains(&manifest.name))
+            .and_then(|status| status.started_at),
         restarts: history.attempts,
-        last_exit: history.exits.last().map(|exit| LastExit {
-            reason: exit.reason.clone(),
-            code: exit.code,
-            at: exit.at,
-        }),
+        last_exit: exits.last().cloned(),
+        exits,
     }
 }
 
+fn exit(record: &ExitRecord) -> Exit {
+    Exit {
+        reason: record.reason.clone(),
+        colour: Colour::of_exit(&record.reason),
+        code: record.code,
+        at: record.at,
+    }
+}
+
+fn has_ended(status: &ContainerStatus) -> bool {
+    matches!(
+        status.state,
+        ContainerState::Exited | ContainerState::Stopped
+    )
+}
+
+fn runs(status: &ContainerStatus) -> bool {
+    matches!(
+        status.state,
+        ContainerState::Running | ContainerState::Paused
+    )
+}
+
+/// The monitor stops one that runs badly before it starts it again. What ended so has a code of ours: it ran at the
+/// look before, and the healing has not been looked at yet.
+fn is_being_stopped_to_restart(
+    status: &ContainerStatus,
+    history: &RestartHistory,
+    about: About,
+) -> bool {
+    about.is_healing && has_ended(status) && history.running_since.is_some()
+}
+
 fn shown(
+    input: &StateInput<'_>,
     manifest: &ContainerManifest,
     status: &ContainerStatus,
-    user_stopped: bool,
+    about: About,
     history: &RestartHistory,
 ) -> (PackageState, String) {
     let evidence = Evidence {
-        user_stopped,
+        user_stopped: about.user_stopped,
         start_failed: history.start_error.as_deref(),
-        ..Evidence::default()
+        boot: BootEvidence {
+            booted_at: None,
+            ran_before: input.ran_before.contains(&manifest.name),
+        },
+        process_alive: input.dead.contains(&manifest.name).then_some(false),
     };
     let code = status.exit_code;
     match ExitReason::of(status, &evidence) {
@@ -114,7 +184,14 @@ fn shown(
             PackageState::Interrupted,
             "it was up when power was lost".to_owned(),
         ),
-        Some(ExitReason::Lost) => (PackageState::Crashed, "podman lost track of it".to_owned()),
+        Some(ExitReason::Lost) if runs(status) => (
+            PackageState::Crashed,
+            "podman says that it runs, and its process is gone".to_owned(),
+        ),
+        Some(ExitReason::Lost) => (
+            PackageState::Crashed,
+            "podman lost track of how it ended".to_owned(),
+        ),
     }
 }
 

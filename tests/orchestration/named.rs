@@ -243,7 +243,7 @@ async fn test_restart_tracker_persistence() {
     }
     // Given up: nor does that begin anew.
     tokio::time::sleep(MINUTE * 5).await;
-    let gave_up = node.container("echo").await["reason"].clone();
+    let gave_up = node.container("echo").await["next"]["text"].clone();
     assert!(
         gave_up.to_string().contains("gave up after 4 attempts"),
         "{gave_up}"
@@ -570,10 +570,10 @@ async fn test_health_monitor_max_attempts() {
                 .all(|pair| (pair[1] - pair[0]).num_seconds() >= 120),
             "{starts:?}"
         );
-        let reason = node.container("echo").await["reason"].to_string();
+        let next = node.container("echo").await["next"]["text"].to_string();
         assert!(
-            reason.contains(&format!("gave up after {max} attempts")),
-            "{reason}"
+            next.contains(&format!("gave up after {max} attempts")),
+            "{next}"
         );
         // A start by the user is no attempt of the monitor's, and gives it all of them again.
         let before = node.podman.calls().len();
