@@ -126,8 +126,8 @@ impl CommandExecutor for Line {
                 output.stdout.splice(..0, warning.iter().copied());
                 Some(output)
             }
-            Mood::Garbage => Some(&b"\x00\xff{]"[..]).map(printing),
-            Mood::Silence => Some(&b""[..]).map(printing),
+            Mood::Garbage => Some(printing(b"\x00\xff{]")),
+            Mood::Silence => Some(printing(b"")),
         };
         if let Some(output) = instead {
             return Ok(output);
