@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use read::nearest;
+pub(crate) use crate::nearest::nearest;
 pub use read::{load, parse};
 
 /// Where the configuration file is looked for when no other is named.

@@ -178,14 +178,20 @@ impl Packages {
         let Some((package, manifest)) = wanted(self) else {
             return;
         };
-        if let Some(dependency) = manifest
-            .depends_on
-            .iter()
-            .find(|name| failed.contains(*name))
-        {
+        let is_down = |name: &String| {
+            failed.contains(name)
+                || !self
+                    .book()
+                    .installed()
+                    .any(|(_, other)| other.name == *name)
+        };
+        let blocked = |need: &&[String]| {
+            need.iter().any(|name| failed.contains(name)) && need.iter().all(is_down)
+        };
+        if let Some(need) = manifest.needs().find(blocked) {
             tracing::warn!(
                 container = name,
-                dependency,
+                dependency = need.join("|"),
                 "not brought back, its dependency is not up"
             );
             failed.insert(name.to_owned());

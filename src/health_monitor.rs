@@ -272,21 +272,34 @@ fn awaited(
     by_name: &BTreeMap<&str, Installed<'_>>,
     manifest: &ContainerManifest,
 ) -> Option<String> {
-    manifest.depends_on.iter().find_map(|dependency| {
-        let Some(other) = by_name.get(dependency.as_str()) else {
-            return Some(format!("waits for `{dependency}`, which is not installed"));
-        };
-        if serves(
-            other.manifest,
-            input.statuses.get(dependency),
-            input.dead.contains(dependency),
-        ) {
-            None
-        } else if input.user_stopped.contains(other.package) {
-            Some(format!("waits for `{dependency}`, which the user stopped"))
-        } else {
-            Some(format!("waits for `{dependency}`"))
+    manifest.needs().find_map(|need| {
+        let known = |name: &&String| by_name.contains_key(name.as_str());
+        // Of several, those that are installed: usually one.
+        let mut waits = None;
+        for dependency in need.iter().filter(known) {
+            let other = by_name[dependency.as_str()];
+            if serves(
+                other.manifest,
+                input.statuses.get(dependency),
+                input.dead.contains(dependency),
+            ) {
+                return None;
+            }
+            waits.get_or_insert_with(|| {
+                if input.user_stopped.contains(other.package) {
+                    format!("waits for `{dependency}`, which the user stopped")
+                } else {
+                    format!("waits for `{dependency}`")
+                }
+            });
         }
+        Some(waits.unwrap_or_else(|| match need {
+            [dependency] => format!("waits for `{dependency}`, which is not installed"),
+            several => format!(
+                "waits for one of `{}`, none of which is installed",
+                several.join("`, `")
+            ),
+        }))
     })
 }
 

@@ -16,6 +16,7 @@ pub mod crash_recovery;
 pub mod daemon;
 pub mod health_monitor;
 pub mod host;
+mod nearest;
 pub mod package;
 pub mod restart_tracker;
 pub mod state;

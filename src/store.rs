@@ -122,6 +122,18 @@ impl Store {
         self.dir.join(name)
     }
 
+    /// A file of this content and mode 0600 that is gone when it is dropped, or at the next [`Store::open`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub fn temporary(&self, bytes: &[u8]) -> Result<tempfile::NamedTempFile, StoreError> {
+        temporary(&self.dir, bytes).map_err(|source| StoreError {
+            doing: "write a temporary file in",
+            path: self.dir.clone(),
+            source,
+        })
+    }
+
     /// Reads `name`. A corrupt file, or one of another version, is moved aside.
     ///
     /// # Errors
@@ -276,12 +288,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let dir = path
         .parent()
         .ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMP_PREFIX)
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(dir)
-        .map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
+    let file = temporary(dir, bytes).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
     file.persist(path).map_err(|error| fail(error.error))?;
     // The rename itself is durable only once the folder is.
@@ -291,6 +298,15 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         .open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(fail)
+}
+
+fn temporary(dir: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMP_PREFIX)
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// Removes a file that may be gone already.

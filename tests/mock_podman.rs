@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use archipelago::container::mock_podman::{FIXTURE_IMAGE, MockPodman, PullFault};
 use archipelago::container::podman::PodmanVersion;
-use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError};
+use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError, OutputLine};
 use archipelago::container::status::{ContainerState, ContainerStatus, Health, parse_inspect};
 use tokio::time::{Instant, sleep};
 
@@ -892,4 +892,150 @@ async fn calls_are_kept_with_their_times() {
         .map(|call| (call.at - start).num_seconds())
         .collect();
     assert_eq!(times, [0, 5]);
+}
+
+/// What happened to containers while `work` ran: each event's name, status and what more it tells.
+async fn events_of(
+    mock: &MockPodman,
+    filters: &str,
+    work: impl Future<Output = ()>,
+) -> Vec<String> {
+    let mut seen = Vec::new();
+    let line = format!("events --format json {filters}");
+    let arguments = words(&line);
+    let mut on_line = |line: OutputLine| {
+        let event: serde_json::Value = serde_json::from_str(&line.text).expect("JSON");
+        let more = ["ContainerExitCode", "health_status"].map(|key| match &event[key] {
+            serde_json::Value::Null => String::new(),
+            value => format!(" {value}"),
+        });
+        let text = |key: &str| event[key].as_str().expect("a text").to_owned();
+        seen.push(format!(
+            "{} {}{}",
+            text("Name"),
+            text("Status"),
+            more.concat()
+        ));
+    };
+    let follow = mock.stream("podman", &arguments, &mut on_line);
+    let end = async {
+        // The follower is there first.
+        tokio::task::yield_now().await;
+        work.await;
+        mock.end_event_streams();
+    };
+    let (code, ()) = tokio::join!(follow, end);
+    assert_eq!(code.expect("followed"), 0);
+    seen
+}
+
+// 48
+#[tokio::test(start_paused = true)]
+async fn events_tell_what_happens_when_it_happens() {
+    for mock in each_version() {
+        let work = async {
+            ok(&mock, "run -d --name a FIXTURE serve 1").await;
+            ok(&mock, "exec a /fixture poke exit 3").await;
+            sleep(Duration::from_secs(1)).await;
+            ok(&mock, "start a").await;
+            ok(&mock, "stop a").await;
+            ok(&mock, "rm a").await;
+        };
+        let seen = events_of(&mock, "", work).await;
+        let died_0 = if ok(&mock, "version --format {{.Client.Version}}").await == "4.3.1\n" {
+            "a died"
+        } else {
+            "a died 0"
+        };
+        let expected = [
+            "a create",
+            "a init",
+            "a start",
+            "a exec",
+            "a exec_died",
+            "a died 3",
+            "a cleanup",
+            "a init",
+            "a start",
+            died_0,
+            "a cleanup",
+            "a remove",
+        ];
+        assert_eq!(seen, expected);
+    }
+}
+
+// 48, 27
+#[tokio::test(start_paused = true)]
+async fn events_of_a_restart_by_podman_have_no_cleanup() {
+    for mock in each_version() {
+        let work = async {
+            ok(
+                &mock,
+                "run -d --name a --restart=on-failure:1 FIXTURE exit 2 --after 1",
+            )
+            .await;
+            sleep(Duration::from_secs(5)).await;
+        };
+        let seen = events_of(&mock, "--filter container=a", work).await;
+        assert_eq!(
+            seen,
+            [
+                "a create",
+                "a init",
+                "a start",
+                "a died 2",
+                "a restart",
+                "a init",
+                "a start",
+                "a died 2",
+                "a cleanup"
+            ]
+        );
+    }
+}
+
+// 48: podman 4.3 tells of a health check what was before it.
+#[tokio::test(start_paused = true)]
+async fn events_tell_of_health() {
+    for mock in each_version() {
+        let is_4 = ok(&mock, "version --format {{.Client.Version}}").await == "4.3.1\n";
+        let work = async {
+            ok(
+                &mock,
+                "run -d --name a --health-cmd x --health-interval 1s --health-retries 2 FIXTURE serve 1",
+            )
+            .await;
+            sleep(Duration::from_secs(5)).await;
+            ok(&mock, "exec a /fixture poke unhealthy").await;
+            sleep(Duration::from_secs(5)).await;
+        };
+        let seen = events_of(&mock, "--filter event=health_status", work).await;
+        let words = if is_4 {
+            ["starting", "healthy"]
+        } else {
+            ["healthy", "unhealthy"]
+        };
+        assert_eq!(
+            seen,
+            words.map(|word| format!("a health_status \"{word}\""))
+        );
+        assert_eq!(status(&mock, "a").await.health, Some(Health::Unhealthy));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_end_with_the_machine() {
+    let mock = MockPodman::new();
+    let mut nobody = |_: OutputLine| {};
+    let arguments = ["events", "--format", "json"];
+    let follow = mock.stream("podman", &arguments, &mut nobody);
+    let (ended, ()) = tokio::join!(follow, async {
+        tokio::task::yield_now().await;
+        mock.power_loss();
+    });
+    assert!(
+        matches!(ended, Err(ExecuteError::LostOutput { .. })),
+        "{ended:?}"
+    );
 }

@@ -55,7 +55,7 @@ codes! {
     pub const NAME_TAKEN: i64 = -32017;
     /// There is no such container.
     pub const NO_SUCH_CONTAINER: i64 = -32018;
-    /// A secret file is missing and data made with it is there. `data`: `secret`, `file`, `volumes`.
+    /// A secret file is missing and may not be made anew. `data`: `secret`, `file`, `volumes` with data made with it.
     pub const SECRET_MISSING: i64 = -32019;
     /// The image could not be pulled. `data`: `image`, `attempts`.
     pub const PULL_FAILED: i64 = -32020;
@@ -71,6 +71,8 @@ codes! {
     pub const NO_SUCH_OPERATION: i64 = -32025;
     /// The operation has ended, or is past the point where it can be cancelled cleanly. `data`: `state`.
     pub const NOT_CANCELLABLE: i64 = -32026;
+    /// The catalog shows the package and does not know enough to install it. `data`: `reason`.
+    pub const NOT_INSTALLABLE: i64 = -32027;
     /// podman failed.
     pub const PODMAN_FAILED: i64 = -32030;
     /// A state file failed.

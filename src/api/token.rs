@@ -6,7 +6,7 @@ use crate::package::Packages;
 use crate::store::{StoreError, write_private};
 
 /// Name of the token's file in `secrets/`.
-pub const TOKEN_FILE: &str = "rpc-token";
+pub const TOKEN_FILE: &str = crate::catalog::TOKEN_SECRET;
 
 /// The token: that of the last start, or, where that is missing or empty, a new one.
 ///

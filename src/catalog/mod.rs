@@ -1,30 +1,33 @@
 //! The packages there are: built-in manifests, and those of the machine's own `apps_dir`, which add or override.
 //!
-//! A bad manifest keeps its own package from being installed and is reported; it never stops the daemon.
+//! A bad manifest keeps its own package from being installed and is reported; it never stops the daemon. The build
+//! script compiles the modules below `grace` to `words` too: a bad built-in manifest fails the build.
 
+mod files;
 mod grace;
 mod manifest;
 mod order;
+mod template;
 mod validate;
 mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::nearest::nearest;
+
 pub use grace::stop_timeout_secs;
 pub use manifest::{
-    Bind, ContainerManifest, HealthManifest, Manifest, PortManifest, Protocol, SecretManifest,
-    VolumeManifest,
+    Bind, ContainerManifest, HealthManifest, HookManifest, Hooks, Manifest, NotInstallable,
+    PortManifest, Protocol, SecretManifest, VolumeManifest,
 };
 pub use order::start_order;
+pub use template::{Form, Part, Template};
 pub use validate::{Problem, Sourced, validate};
-pub use words::is_name;
+pub use words::{TOKEN_SECRET, is_name};
 
 /// Built-in manifests: file name and text.
-const BUILT_IN: &[(&str, &str)] = &[(
-    "built-in/filebrowser.toml",
-    include_str!("apps/filebrowser.toml"),
-)];
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// Every package that can be installed, and what is wrong with those that cannot.
 #[derive(Debug, Clone, Default)]
@@ -69,27 +72,7 @@ impl Catalog {
     /// Builds the catalog of these files (name, and text or why it could not be read); later ones override.
     #[must_use]
     pub fn from_files(files: impl IntoIterator<Item = (String, Result<String, String>)>) -> Self {
-        let mut packages = BTreeMap::new();
-        let mut unreadable = Vec::new();
-        for (file, text) in files {
-            let parsed = text.and_then(|text| {
-                toml::from_str::<Manifest>(&text)
-                    .map_err(|error| error.to_string().trim().to_owned())
-            });
-            match parsed {
-                Ok(manifest) => {
-                    packages.insert(manifest.id.clone(), Sourced { manifest, file });
-                }
-                Err(what) => unreadable.push(Problem {
-                    package: stem(&file).to_owned(),
-                    file,
-                    key: "(file)".to_owned(),
-                    what,
-                }),
-            }
-        }
-        let mut problems = unreadable;
-        problems.extend(validate(&packages));
+        let (packages, problems) = files::read(files);
         Self { packages, problems }
     }
 
@@ -115,7 +98,7 @@ impl Catalog {
             .map(|source| &source.manifest)
             .ok_or_else(|| CatalogError::Unknown {
                 id: id.chars().take(80).collect(),
-                nearest: crate::config::nearest(id, self.packages.keys().cloned()),
+                nearest: nearest(id, self.packages.keys().cloned()),
             })
     }
 
@@ -129,11 +112,6 @@ impl Catalog {
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
-}
-
-fn stem(file: &str) -> &str {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    name.strip_suffix(".toml").unwrap_or(name)
 }
 
 fn own_files(dir: &Path) -> Vec<(String, Result<String, String>)> {

@@ -20,9 +20,7 @@ pub fn start_order<'a>(
     let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, container) in &by_name {
         let mut dependencies: Vec<&str> = container
-            .depends_on
-            .iter()
-            .map(String::as_str)
+            .starts_after()
             .filter(|dependency| by_name.contains_key(dependency))
             .collect();
         dependencies.sort_unstable();

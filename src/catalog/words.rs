@@ -1,5 +1,8 @@
 //! What makes a name, an image reference, an amount of memory or a restart policy good. Pure.
 
+/// The secret that the daemon keeps for itself: the token of its RPC service.
+pub const TOKEN_SECRET: &str = "rpc-token";
+
 /// `[a-z0-9][a-z0-9-]*`, at most 63 characters (a DNS label).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
@@ -27,6 +30,20 @@ pub(super) fn is_memory(text: &str) -> bool {
     text.len() - digits.len() <= 1 && digits.parse::<u64>().is_ok_and(|amount| amount > 0)
 }
 
+/// An absolute path that can stand in podman's `SOURCE:PATH` and `KEY=VALUE,…`.
+pub(super) fn is_path(path: &str) -> bool {
+    path.starts_with('/') && !path.contains([':', ',', '\0'])
+}
+
+pub(super) fn is_signal(text: &str) -> bool {
+    text.strip_prefix("SIG").is_some_and(|name| {
+        name.starts_with(|first: char| first.is_ascii_uppercase())
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+    })
+}
+
 pub(super) fn check_image(image: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter);
     if !image.chars().all(allowed) || image.starts_with(['-', '.', '/', ':', '@']) {
@@ -48,6 +65,12 @@ pub(super) fn check_image(image: &str) -> Result<(), String> {
         .is_some_and(|last| last.contains([':', '@']));
     if !tagged {
         return Err(format!("`{image}` has neither tag nor digest"));
+    }
+    let is_local = registry == "localhost" || registry.starts_with("localhost:");
+    if path.ends_with(":latest") && !is_local {
+        return Err(format!(
+            "`{image}` is another image tomorrow; name a version"
+        ));
     }
     Ok(())
 }

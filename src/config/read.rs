@@ -6,6 +6,7 @@ use toml::Value;
 
 use super::keys::{KEYS, Key};
 use super::{Config, ConfigError, ConfigProblem, DEFAULT_PATH};
+use crate::nearest::nearest;
 
 /// Variables with the prefix that are not keys of the configuration: they belong to the command line.
 const COMMAND_LINE_VARIABLES: [&str; 2] = ["ARCHIPELAGO_CONFIG", "ARCHIPELAGO_TOKEN"];
@@ -113,11 +114,6 @@ fn unknown(name: &str, known: impl Iterator<Item = String>) -> String {
         Some(near) => format!("unknown key; did you mean `{near}`?"),
         None => "unknown key".to_owned(),
     }
-}
-
-/// The known name that looks most like `name`.
-pub(crate) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    known.min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }
 
 /// Tables become dotted names; everything else is a value.

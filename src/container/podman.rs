@@ -5,9 +5,12 @@
 
 mod call;
 mod error;
+mod exec;
+mod images;
 mod resources;
 mod secrets;
 mod spec;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -18,14 +21,17 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
-    runtime::{CommandExecutor, CommandOutput},
+    runtime::{CommandExecutor, CommandOutput, OutputLine},
     status::{self, ContainerStatus},
 };
 
 use call::Call;
 
 pub use error::{PodmanError, ReadError, Refusal, error_message};
-pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretEnv, VolumeMount};
+pub use exec::ExecOutput;
+pub use images::PullProgress;
+pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretTarget, SecretUse, VolumeMount};
+pub use stats::ContainerStats;
 pub use version::{NotAVersion, PodmanVersion};
 
 /// Time limit of a command that only asks, or changes little.
@@ -158,25 +164,6 @@ impl Podman {
             .find(|container| container.name == name || container.id == name))
     }
 
-    /// Whether the image is in local storage.
-    ///
-    /// # Errors
-    /// As every command.
-    pub async fn image_exists(&self, reference: &str) -> Result<bool, PodmanError> {
-        self.exists(&Call::new(["image", "exists"]).operands([reference]))
-            .await
-    }
-
-    /// Pulls an image: one attempt of ours (podman itself tries an unreachable registry four times in 3 s).
-    /// The registry is asked also when the image is there already.
-    ///
-    /// # Errors
-    /// As every command; the `Pull…` kinds of [`Refusal`] say what the registry answered.
-    pub async fn pull(&self, reference: &str) -> Result<(), PodmanError> {
-        let call = Call::new(["pull"]).operands([reference]).limit(PULL_LIMIT);
-        self.succeed(&call).await.map(drop)
-    }
-
     /// Makes a container and returns its id, 64 hex digits. It is not started.
     ///
     /// # Errors
@@ -289,17 +276,21 @@ impl Podman {
         }
     }
 
-    /// Runs a command: the only place that starts podman.
+    /// Runs a command to its end.
     async fn run(&self, call: &Call) -> Result<CommandOutput, PodmanError> {
-        let args: Vec<&str> = call.args.iter().map(String::as_str).collect();
-        tracing::debug!(command = %call.shown(), "run");
-        match tokio::time::timeout(call.limit, self.executor.execute("podman", &args)).await {
-            Ok(Ok(output)) => Ok(output),
-            Ok(Err(source)) => Err(PodmanError::DidNotRun { source }),
-            Err(_) => Err(PodmanError::TimedOut {
-                command: call.shown(),
-                limit: call.limit,
-            }),
-        }
+        let args = call.started();
+        call.in_time(self.executor.execute("podman", &args)).await
+    }
+
+    /// Runs a command and gives each line it writes while it runs; returns its exit code. Beside [`run`](Self::run) the
+    /// only place that starts podman.
+    async fn run_by_line(
+        &self,
+        call: &Call,
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Result<i32, PodmanError> {
+        let args = call.started();
+        call.in_time(self.executor.stream("podman", &args, on_line))
+            .await
     }
 }

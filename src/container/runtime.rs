@@ -6,7 +6,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Split};
+use tokio::process::{Child, Command};
 
 /// What a program that ended has left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,35 @@ pub struct CommandOutput {
     pub stdout: Vec<u8>,
     /// Standard error, as bytes.
     pub stderr: Vec<u8>,
+}
+
+/// One of a program's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A line that a program wrote, without its end; bytes that are no UTF-8 are replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLine {
+    /// Where it was written to.
+    pub stream: OutputStream,
+    /// The line.
+    pub text: String,
+}
+
+impl OutputLine {
+    fn new(stream: OutputStream, bytes: &[u8]) -> Self {
+        Self {
+            stream,
+            text: String::from_utf8_lossy(bytes)
+                .trim_end_matches('\r')
+                .to_owned(),
+        }
+    }
 }
 
 /// The program could not be run to its end.
@@ -47,6 +77,29 @@ pub enum ExecuteError {
 pub trait CommandExecutor: Send + Sync {
     /// Runs `program` with `args` to its end. A non-zero exit code is a value, not an error.
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError>;
+
+    /// Runs `program` with `args` and gives each line to `on_line` while the program runs. Returns its exit code. Lines of
+    /// one output come in their order; between the two outputs there is none.
+    ///
+    /// By default all lines come at the end of the program.
+    async fn stream(
+        &self,
+        program: &str,
+        args: &[&str],
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Result<i32, ExecuteError> {
+        let output = self.execute(program, args).await?;
+        for (stream, bytes) in [
+            (OutputStream::Stdout, &output.stdout),
+            (OutputStream::Stderr, &output.stderr),
+        ] {
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                on_line(OutputLine::new(stream, line));
+            }
+        }
+        Ok(output.code)
+    }
 }
 
 /// Runs programs on this machine.
@@ -82,28 +135,77 @@ fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
+fn spawn(program: &str, args: &[&str]) -> Result<Child, ExecuteError> {
+    command(program, args)
+        .spawn()
+        .map_err(|source| ExecuteError::DidNotStart {
+            program: program.to_owned(),
+            source,
+        })
+}
+
+fn lost_output(program: &str) -> impl Fn(std::io::Error) -> ExecuteError {
+    move |source| ExecuteError::LostOutput {
+        program: program.to_owned(),
+        source,
+    }
+}
+
 #[async_trait]
 impl CommandExecutor for RealExecutor {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
-        let child = command(program, args)
-            .spawn()
-            .map_err(|source| ExecuteError::DidNotStart {
-                program: program.to_owned(),
-                source,
-            })?;
+        let child = spawn(program, args)?;
         let output = child
             .wait_with_output()
             .await
-            .map_err(|source| ExecuteError::LostOutput {
-                program: program.to_owned(),
-                source,
-            })?;
+            .map_err(lost_output(program))?;
         Ok(CommandOutput {
             code: exit_code(output.status),
             stdout: output.stdout,
             stderr: output.stderr,
         })
     }
+
+    async fn stream(
+        &self,
+        program: &str,
+        args: &[&str],
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Result<i32, ExecuteError> {
+        let mut child = spawn(program, args)?;
+        let mut stdout = lines(child.stdout.take());
+        let mut stderr = lines(child.stderr.take());
+        // An output that has ended is none.
+        while stdout.is_some() || stderr.is_some() {
+            let (stream, line) = tokio::select! {
+                line = next_line(&mut stdout), if stdout.is_some() => (OutputStream::Stdout, line),
+                line = next_line(&mut stderr), if stderr.is_some() => (OutputStream::Stderr, line),
+            };
+            if let Some(line) = line.map_err(lost_output(program))? {
+                on_line(OutputLine::new(stream, &line));
+            }
+        }
+        let status = child.wait().await.map_err(lost_output(program))?;
+        Ok(exit_code(status))
+    }
+}
+
+type Lines<R> = Split<BufReader<R>>;
+
+fn lines<R: AsyncRead + Unpin>(output: Option<R>) -> Option<Lines<R>> {
+    output.map(|output| BufReader::new(output).split(b'\n'))
+}
+
+/// The next line; at the end of the output there is no output any more. May be dropped at any time: nothing is lost.
+async fn next_line<R: AsyncRead + Unpin>(
+    output: &mut Option<Lines<R>>,
+) -> std::io::Result<Option<Vec<u8>>> {
+    let Some(lines) = output else { return Ok(None) };
+    let line = lines.next_segment().await?;
+    if line.is_none() {
+        *output = None;
+    }
+    Ok(line)
 }
 
 /// As a shell has it: 128 + N for a program that signal N ended.
@@ -205,6 +307,40 @@ mod tests {
         hears.await.expect("the program runs");
         holder.abort();
         assert_eq!(reader.await.expect("no panic"), "here\n");
+    }
+
+    #[tokio::test]
+    async fn lines_come_while_the_program_runs() {
+        // The program goes on only when its first line was read: it waits for a fifo to be opened.
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fifo = folder.path().join("fifo");
+        let path = fifo.to_str().expect("a plain path");
+        let script =
+            "mkfifo \"$0\"; echo one; read go <\"$0\"; echo \"$go\" >&2; printf last; exit 3";
+        let mut seen = Vec::new();
+        let code = RealExecutor
+            .stream("sh", &["-c", script, path], &mut |line| {
+                if line.text == "one" {
+                    std::fs::write(&fifo, "two\n").expect("the program reads it");
+                }
+                seen.push(line);
+            })
+            .await
+            .expect("sh is on every machine");
+        seen.sort_by_key(|line| line.text.clone());
+        let line = |stream, text: &str| OutputLine {
+            stream,
+            text: text.to_owned(),
+        };
+        assert_eq!(code, 3);
+        assert_eq!(
+            seen,
+            [
+                line(OutputStream::Stdout, "last"),
+                line(OutputStream::Stdout, "one"),
+                line(OutputStream::Stderr, "two"),
+            ]
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Packages {
                 .collect();
             let dependents = |name: &str| {
                 let depends = |(_, other): &&(&str, &crate::catalog::ContainerManifest)| {
-                    other.depends_on.iter().any(|dependency| dependency == name)
+                    other.needs_name(name)
                 };
                 containers
                     .iter()

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::catalog::CatalogError;
+use super::render::RenderError;
+use crate::catalog::{CatalogError, NotInstallable};
 use crate::container::podman::PodmanError;
 use crate::store::StoreError;
 
@@ -25,6 +26,14 @@ pub enum PackageError {
     AlreadyInstalled {
         /// The package.
         package: String,
+    },
+    /// The catalog shows it and does not know enough to install it.
+    #[error("`{package}` cannot be installed: {reason}")]
+    NotInstallable {
+        /// The package.
+        package: String,
+        /// Why.
+        reason: NotInstallable,
     },
     /// It is not installed.
     #[error("`{package}` is not installed")]
@@ -80,6 +89,29 @@ pub enum PackageError {
         file: PathBuf,
         /// The package's volumes that are there.
         volumes: Vec<String>,
+    },
+    /// A secret file that is not this package's to make is missing or empty.
+    #[error(
+        "the secret file `{}`, which `{package}` needs, is missing or empty; put it back, or install the package that it belongs to anew",
+        file.display()
+    )]
+    NoSecretFile {
+        /// The package.
+        package: String,
+        /// The secret's name.
+        secret: String,
+        /// Where its file is looked for.
+        file: PathBuf,
+    },
+    /// The text that a container gets cannot be made of its secrets.
+    #[error("the secret `{secret}` of `{package}` cannot be rendered")]
+    Render {
+        /// The package.
+        package: String,
+        /// The name of the text.
+        secret: String,
+        /// Why.
+        source: RenderError,
     },
     /// No attempt to pull the image succeeded.
     #[error(

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::record::{PackageRecord, Phase};
 use super::watch::Watch;
 use super::{Operation, PackageError, Packages, in_order};
-use crate::catalog::{Catalog, Manifest};
+use crate::catalog::{Catalog, ContainerManifest, Manifest};
 use crate::health_monitor::serves;
 
 /// How often an image is tried.
@@ -23,6 +23,12 @@ impl Packages {
     /// before are kept.
     pub async fn install(&self, id: &str) -> Result<(), PackageError> {
         let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
+        if let Some(reason) = manifest.not_installable() {
+            return Err(PackageError::NotInstallable {
+                package: id.to_owned(),
+                reason,
+            });
+        }
         let _running = self.begin(id, Operation::Install)?;
         let _turn = self.turn(id).await;
         match self.record(id).map(|record| record.phase) {
@@ -78,12 +84,13 @@ impl Packages {
     async fn bring_about(&self, manifest: &Manifest) -> Result<(), PackageError> {
         let id = manifest.id.as_str();
         let containers = in_order(&manifest.containers);
-        for container in &containers {
-            self.provide_image(id, &container.image).await?;
+        for image in containers
+            .iter()
+            .filter_map(|container| container.image.as_deref())
+        {
+            self.provide_image(id, image).await?;
         }
-        for secret in containers.iter().flat_map(|container| &container.secrets) {
-            self.provide_secret_once(id, &secret.name).await?;
-        }
+        self.make_secret_files(manifest)?;
         self.provide_network(id).await?;
         for volume in containers.iter().flat_map(|container| &container.volumes) {
             self.provide_volume(id, &volume.name).await?;
@@ -110,18 +117,6 @@ impl Packages {
         })
     }
 
-    /// Two containers of a package may share a secret.
-    async fn provide_secret_once(&self, package: &str, name: &str) -> Result<(), PackageError> {
-        let made = super::Made::Secret(name.to_owned());
-        if self
-            .record(package)
-            .is_some_and(|record| record.made.contains(&made))
-        {
-            return Ok(());
-        }
-        self.provide_secret(package, name).await
-    }
-
     /// Gets an image, where it is not there already, in up to [`PULL_ATTEMPTS`] attempts.
     async fn provide_image(&self, package: &str, image: &str) -> Result<(), PackageError> {
         let there = self.podman.image_exists(image).await;
@@ -129,7 +124,7 @@ impl Packages {
             return Ok(());
         }
         let mut waits = PULL_WAITS.iter();
-        while let Err(source) = self.podman.pull(image).await {
+        while let Err(source) = self.podman.pull(image, &mut |_| {}).await {
             tracing::warn!(package, image, error = super::chain(&source), "pull failed");
             match waits.next() {
                 Some(wait) => sleep(*wait).await,
@@ -152,40 +147,51 @@ impl Packages {
         }
     }
 
-    /// Every container of another package that this one needs must be installed and serve.
+    /// What this package needs of others must be installed and serve.
     pub(crate) async fn check_dependencies(&self, manifest: &Manifest) -> Result<(), PackageError> {
         for container in &manifest.containers {
-            for dependency in &container.depends_on {
-                if manifest
-                    .containers
-                    .iter()
-                    .any(|own| own.name == *dependency)
-                {
+            for need in container.needs() {
+                let own = |name: &String| manifest.containers.iter().any(|own| own.name == *name);
+                if need.iter().any(own) {
                     continue;
                 }
-                let missing = |state: &str| PackageError::DependencyMissing {
-                    package: manifest.id.clone(),
-                    container: container.name.clone(),
-                    dependency: dependency.clone(),
-                    state: state.to_owned(),
-                };
-                let found = self
-                    .book()
-                    .installed()
-                    .find(|(_, other)| other.name == *dependency)
-                    .map(|(_, other)| other.clone());
-                let Some(other) = found else {
-                    return Err(missing("is not installed; install its package first"));
-                };
-                let status = self.podman.inspect(dependency).await;
-                let status = status.map_err(PackageError::podman(&manifest.id))?;
-                if !serves(&other, status.as_ref(), false) {
-                    return Err(missing(
-                        "does not run, or is not healthy; start its package first",
-                    ));
+                if let Some(state) = self.lacks(manifest, need).await? {
+                    return Err(PackageError::DependencyMissing {
+                        package: manifest.id.clone(),
+                        container: container.name.clone(),
+                        dependency: need.join("` or `"),
+                        state: state.to_owned(),
+                    });
                 }
             }
         }
         Ok(())
+    }
+
+    /// What is the matter with all containers of a need; `None` where one serves.
+    async fn lacks(
+        &self,
+        manifest: &Manifest,
+        need: &[String],
+    ) -> Result<Option<&'static str>, PackageError> {
+        let installed: Vec<ContainerManifest> = self
+            .book()
+            .installed()
+            .filter(|(_, other)| need.contains(&other.name))
+            .map(|(_, other)| other.clone())
+            .collect();
+        if installed.is_empty() {
+            return Ok(Some("is not installed; install its package first"));
+        }
+        for other in installed {
+            let status = self.podman.inspect(&other.name).await;
+            let status = status.map_err(PackageError::podman(&manifest.id))?;
+            if serves(&other, status.as_ref(), false) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(
+            "does not run, or is not healthy; start its package first",
+        ))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::record::Made;
 use super::spec::{container_spec, network_labels, package_labels};
 use super::{NETWORK, PACKAGE_LABEL, PackageError, Packages, Phase, chain, package_filter};
-use crate::catalog::ContainerManifest;
+use crate::catalog::{ContainerManifest, NotInstallable};
 use crate::container::podman::{PodmanError, Refusal};
 
 impl Packages {
@@ -62,7 +62,8 @@ impl Packages {
         Ok(())
     }
 
-    /// Makes a container; one of that name that is there already is not touched, and an error.
+    /// Makes a container and its podman secrets; a container of that name that is there already is not touched, and an
+    /// error.
     pub(crate) async fn create(
         &self,
         package: &str,
@@ -78,8 +79,17 @@ impl Packages {
         if there.map_err(PackageError::podman(package))?.is_some() {
             return Err(taken());
         }
+        let image = manifest.image.as_deref();
+        let image = image.ok_or_else(|| PackageError::NotInstallable {
+            package: package.to_owned(),
+            reason: NotInstallable::NoImage {
+                containers: vec![name.clone()],
+            },
+        })?;
+        self.provide_secrets(package, manifest).await?;
         self.journal(package, Made::Container(name.clone()))?;
-        match self.podman.create(&container_spec(package, manifest)).await {
+        let spec = container_spec(package, manifest, image);
+        match self.podman.create(&spec).await {
             Ok(_) => Ok(()),
             Err(error) if error.refusal() == Some(Refusal::NameInUse) => Err(taken()),
             Err(error) => Err(PackageError::podman(package)(error)),
@@ -200,6 +210,7 @@ impl Packages {
                 }
                 Ok(())
             }
+            Made::SecretFile(name) if self.is_secret_of_another(package, name) => Ok(()),
             Made::SecretFile(name) => self.secrets.remove(name).map_err(|error| chain(&error)),
         }
     }

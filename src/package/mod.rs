@@ -10,6 +10,7 @@ mod intent;
 mod lifecycle;
 mod make;
 mod record;
+mod render;
 mod secrets;
 mod spec;
 mod uninstall;
@@ -37,10 +38,12 @@ pub use error::{PackageError, chain};
 pub use install::{PULL_ATTEMPTS, PULL_WAITS};
 pub use intent::UserStopped;
 pub use record::{Made, PackageRecord, Phase};
+pub use render::RenderError;
 pub use secrets::SECRET_LENGTH;
 pub(crate) use secrets::generate as generate_secret;
 pub use spec::{
-    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, spec_hash,
+    NETWORK, PACKAGE_LABEL, SHARED_LABEL, SPEC_LABEL, container_spec, package_filter, secret_name,
+    spec_hash,
 };
 pub use uninstall::UninstallOptions;
 pub use watch::LOG_LINES;

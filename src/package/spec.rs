@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::catalog::ContainerManifest;
-use crate::container::podman::{ContainerSpec, HealthSpec, PortSpec, SecretEnv, VolumeMount};
+use crate::catalog::{ContainerManifest, SecretManifest};
+use crate::container::podman::{
+    ContainerSpec, HealthSpec, PortSpec, SecretTarget, SecretUse, VolumeMount,
+};
 
 /// Label on every container, volume and secret of a package: its id.
 pub const PACKAGE_LABEL: &str = "io.archipelago.package";
@@ -51,14 +53,26 @@ pub fn spec_hash(manifest: &ContainerManifest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What podman is asked for.
+/// Permissions of a secret's file where the manifest does not say: its owner reads it.
+const SECRET_MODE: u32 = 0o400;
+
+/// The podman secret that `container` has of a secret of this name.
+///
+/// One for each container and not one for each secret: a rendered text is its container's alone, and a secret that
+/// several packages use can then be removed with one of them.
 #[must_use]
-pub fn container_spec(package: &str, manifest: &ContainerManifest) -> ContainerSpec {
+pub fn secret_name(container: &str, secret: &str) -> String {
+    format!("{container}.{secret}")
+}
+
+/// What podman is asked for. `image` is the one to run.
+#[must_use]
+pub fn container_spec(package: &str, manifest: &ContainerManifest, image: &str) -> ContainerSpec {
     let mut labels = package_labels(package);
     labels.insert(SPEC_LABEL.to_owned(), spec_hash(manifest));
     ContainerSpec {
         name: manifest.name.clone(),
-        image: manifest.image.clone(),
+        image: image.to_owned(),
         command: manifest.command.clone(),
         labels,
         env: manifest.env.clone(),
@@ -84,16 +98,16 @@ pub fn container_spec(package: &str, manifest: &ContainerManifest) -> ContainerS
         secrets: manifest
             .secrets
             .iter()
-            .map(|secret| SecretEnv {
-                secret: secret.name.clone(),
-                env: secret.env.clone(),
-            })
+            .flat_map(|secret| secret_uses(manifest, secret))
             .collect(),
         network: Some(NETWORK.to_owned()),
+        aliases: manifest.aliases.clone(),
         memory: manifest.memory.clone(),
         user: manifest.user.clone(),
         restart: manifest.restart.clone(),
         stop_timeout: manifest.stop_grace(),
+        stop_signal: manifest.stop_signal.clone(),
+        shm_size: manifest.shm_size.clone(),
         init: manifest.init,
         health: manifest.health.as_ref().map(|health| HealthSpec {
             command: health.command.clone(),
@@ -102,5 +116,74 @@ pub fn container_spec(package: &str, manifest: &ContainerManifest) -> ContainerS
             retries: health.retries,
             start_period: Duration::from_secs(health.start_period_secs),
         }),
+    }
+}
+
+/// As a variable, as a file, or as both.
+fn secret_uses(
+    container: &ContainerManifest,
+    secret: &SecretManifest,
+) -> impl Iterator<Item = SecretUse> {
+    let (uid, gid) = numeric_user(container.user.as_deref());
+    let env = secret.env.clone().map(SecretTarget::Env);
+    let file = secret.file.clone().map(|path| SecretTarget::File {
+        path,
+        uid: secret.uid.unwrap_or(uid),
+        gid: secret.gid.unwrap_or(gid),
+        mode: secret.mode.unwrap_or(SECRET_MODE),
+    });
+    let name = secret_name(&container.name, &secret.name);
+    env.into_iter().chain(file).map(move |target| SecretUse {
+        secret: name.clone(),
+        target,
+    })
+}
+
+/// User and group of a container's `user`, 0 where they are no numbers.
+fn numeric_user(user: Option<&str>) -> (u32, u32) {
+    let mut parts = user.unwrap_or("").split(':').map(str::parse);
+    let mut next = || parts.next().and_then(Result::ok).unwrap_or(0);
+    (next(), next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(more: &str) -> ContainerManifest {
+        toml::from_str(&format!(
+            "name = \"lnd\"\nimage = \"localhost/x:1\"\ntier = 1\n{more}"
+        ))
+        .expect("a manifest")
+    }
+
+    #[test]
+    fn the_hash_of_a_manifest_that_uses_nothing_new_stays() {
+        // Another hash has every container of every node made anew: as computed by the first release.
+        let plain = manifest("secrets = [{ name = \"key\", env = \"KEY\" }]");
+        assert_eq!(spec_hash(&plain), FIRST_HASH);
+        assert_ne!(spec_hash(&manifest("stop_signal = \"SIGINT\"")), FIRST_HASH);
+    }
+
+    const FIRST_HASH: &str = "9f024947ace780651be07e9738745f1a4667e314ea3584f3c5491faf80fc7010";
+
+    #[test]
+    fn a_secrets_file_belongs_to_the_user_that_reads_it() {
+        let of = |more: &str| {
+            let text =
+                format!("{more}\nsecrets = [{{ name = \"pw\", env = \"PW\", file = \"/pw\" }}]");
+            container_spec("lnd", &manifest(&text), "localhost/x:1").secrets
+        };
+        let file = |uid, gid| SecretTarget::File {
+            path: "/pw".to_owned(),
+            uid,
+            gid,
+            mode: 0o400,
+        };
+        let uses = of("user = \"1000:101\"");
+        assert_eq!(uses[0].target, SecretTarget::Env("PW".to_owned()));
+        assert_eq!(uses[1].target, file(1000, 101));
+        assert_eq!(uses[1].secret, "lnd.pw");
+        assert_eq!(of("user = \"postgres\"")[1].target, file(0, 0));
     }
 }

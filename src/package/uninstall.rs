@@ -82,15 +82,17 @@ impl Packages {
             .map(|c| c.name.as_str())
             .collect();
         let book = self.book();
-        let dependents: BTreeSet<&str> = book
-            .installed()
-            .filter(|(package, _)| *package != record.manifest.id)
-            .filter(|(_, container)| {
-                container
-                    .depends_on
-                    .iter()
-                    .any(|name| own.contains(name.as_str()))
-            })
+        let others = || {
+            book.installed()
+                .filter(|(package, _)| *package != record.manifest.id)
+        };
+        // Of several that would do, another one may be here.
+        let lost = |need: &[String]| {
+            need.iter().any(|name| own.contains(name.as_str()))
+                && !others().any(|(_, other)| need.contains(&other.name))
+        };
+        let dependents: BTreeSet<&str> = others()
+            .filter(|(_, container)| container.needs().any(lost))
             .map(|(package, _)| package)
             .collect();
         dependents.into_iter().map(str::to_owned).collect()
@@ -134,44 +136,6 @@ impl Packages {
         }
     }
 
-    async fn remove_secrets(
-        &self,
-        record: &PackageRecord,
-        keep_data: bool,
-        left: &mut Vec<String>,
-    ) {
-        let id = record.manifest.id.as_str();
-        match self.podman.secrets(&package_filter(id)).await {
-            Ok(secrets) => {
-                for secret in secrets {
-                    if let Err(error) = self.podman.secret_remove(&secret).await {
-                        left.push(failed("secret", &secret, &error));
-                    }
-                }
-            }
-            Err(error) => left.push(failed("secrets of", id, &error)),
-        }
-        if keep_data {
-            return;
-        }
-        let shared: BTreeSet<String> = {
-            let book = self.book();
-            book.installed()
-                .filter(|(package, _)| *package != id)
-                .flat_map(|(_, container)| {
-                    container.secrets.iter().map(|secret| secret.name.clone())
-                })
-                .collect()
-        };
-        for secret in record.manifest.containers.iter().flat_map(|c| &c.secrets) {
-            if !shared.contains(&secret.name)
-                && let Err(error) = self.secrets.remove(&secret.name)
-            {
-                left.push(chain(&error));
-            }
-        }
-    }
-
     /// Asks podman once more: only what it does not have is gone.
     async fn verify_gone(&self, id: &str, keep_data: bool, left: &mut Vec<String>) {
         let filter = package_filter(id);
@@ -202,6 +166,6 @@ impl Packages {
     }
 }
 
-fn failed(what: &str, name: &str, error: &PodmanError) -> String {
+pub(super) fn failed(what: &str, name: &str, error: &PodmanError) -> String {
     format!("{what} `{name}`: {}", chain(error))
 }

@@ -83,7 +83,7 @@ impl<'a> Watch<'a> {
             let look = self.look().await?;
             let mut needed = self.watched.iter().map(|watched| watched.manifest);
             if needed.all(|other| {
-                !manifest.depends_on.contains(&other.name)
+                !manifest.needs_name(&other.name)
                     || serves(other, look.statuses.get(&other.name), false)
             }) {
                 break;

@@ -10,7 +10,7 @@ use archipelago::clock::{Clock, VirtualClock};
 use archipelago::config::Config;
 use archipelago::container::mock_podman::MockPodman;
 use archipelago::container::podman::PodmanVersion;
-use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError};
+use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError, OutputLine};
 use archipelago::container::status::ContainerState;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
@@ -140,6 +140,21 @@ impl CommandExecutor for Line {
         }
         self.trap.sprung.notify_one();
         std::future::pending().await
+    }
+
+    async fn stream(
+        &self,
+        program: &str,
+        args: &[&str],
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Result<i32, ExecuteError> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(ExecuteError::DidNotStart {
+                program: program.to_owned(),
+                source: std::io::ErrorKind::NotFound.into(),
+            });
+        }
+        self.podman.stream(program, args, on_line).await
     }
 }
 

@@ -67,7 +67,7 @@ async fn leaves_nothing_behind_and_touches_nobody_else(stage: &mut Stage) -> Out
         "container doomed",
         "container doomed-db",
         "volume doomed-data",
-        "secret doomed-token",
+        "secret doomed.doomed-token",
     ] {
         expect(installed.contains(thing), || {
             format!("the install made no {thing}: {installed:?}")

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, Nothing, RpcError};
-use crate::catalog::{Catalog, Manifest, Problem};
+use crate::catalog::{Catalog, Manifest, NotInstallable, Problem};
 
 /// A package of the catalog.
 #[derive(Serialize, JsonSchema)]
@@ -15,6 +15,14 @@ pub(super) struct CatalogEntry {
     title: String,
     /// The app's version.
     version: String,
+    /// What it does, in a sentence; may be empty.
+    description: String,
+    /// A word to group packages by; may be empty.
+    category: String,
+    /// Ids of packages that cannot be installed beside it.
+    excludes: Vec<String>,
+    /// Why it cannot be installed although its manifest is good.
+    not_installable: Option<NotInstallable>,
     /// Whether it is installed, or on its way in or out.
     installed: bool,
     /// Its images, in the order of the manifest.
@@ -38,11 +46,15 @@ pub(super) async fn list(context: Context, _: Nothing) -> Result<Vec<CatalogEntr
         id: manifest.id.clone(),
         title: manifest.title.clone(),
         version: manifest.version.clone(),
+        description: manifest.description.clone(),
+        category: manifest.category.clone(),
+        excludes: manifest.excludes.clone(),
+        not_installable: manifest.not_installable(),
         installed: book.records.contains_key(&manifest.id),
         images: manifest
             .containers
             .iter()
-            .map(|container| container.image.clone())
+            .filter_map(|container| container.image.clone())
             .collect(),
         problems: problems_of(&manifest.id),
     };
@@ -53,6 +65,10 @@ pub(super) async fn list(context: Context, _: Nothing) -> Result<Vec<CatalogEntr
                 id: problem.package.clone(),
                 title: String::new(),
                 version: String::new(),
+                description: String::new(),
+                category: String::new(),
+                excludes: Vec::new(),
+                not_installable: None,
                 installed: book.records.contains_key(&problem.package),
                 images: Vec::new(),
                 problems: problems_of(&problem.package),

@@ -51,6 +51,10 @@ fn detail(error: &PackageError) -> (i64, Value) {
             codes::ALREADY_INSTALLED,
             json!({ "kind": "already installed", "package": package }),
         ),
+        PackageError::NotInstallable { package, reason } => (
+            codes::NOT_INSTALLABLE,
+            json!({ "kind": "not installable", "package": package, "reason": reason }),
+        ),
         PackageError::NotInstalled { package } => (
             codes::NOT_INSTALLED,
             json!({ "kind": "not installed", "package": package }),
@@ -87,6 +91,22 @@ fn detail(error: &PackageError) -> (i64, Value) {
         } => (
             codes::SECRET_MISSING,
             json!({ "kind": "secret missing", "package": package, "secret": secret, "file": file, "volumes": volumes }),
+        ),
+        PackageError::NoSecretFile {
+            package,
+            secret,
+            file,
+        } => (
+            codes::SECRET_MISSING,
+            json!({ "kind": "secret missing", "package": package, "secret": secret, "file": file, "volumes": [] }),
+        ),
+        PackageError::Render {
+            package,
+            secret,
+            source: _,
+        } => (
+            codes::INTERNAL_ERROR,
+            json!({ "kind": "not rendered", "package": package, "secret": secret }),
         ),
         PackageError::PullFailed {
             image,

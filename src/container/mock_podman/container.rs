@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::{App, Ending, Line};
 use super::health::{HealthCheck, HealthTrack};
@@ -35,6 +35,16 @@ pub(super) enum Restart {
     UnlessStopped,
 }
 
+/// An entry of podman's event log that is yet to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News {
+    pub(super) status: &'static str,
+    /// Of `died`.
+    pub(super) exit_code: Option<i32>,
+    /// Of `health_status`.
+    pub(super) health: Option<&'static str>,
+}
+
 /// What happens by itself.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
@@ -44,6 +54,8 @@ pub(super) enum Event {
     Tidy,
     /// Health checks begin to fail.
     Illness,
+    /// Enough health checks have run for another word.
+    Health,
 }
 
 /// How long podman's cleanup takes: so long an ended container is `stopped`.
@@ -93,6 +105,8 @@ pub(super) struct Container {
     /// Files outside of volumes.
     pub(super) files: BTreeMap<String, String>,
     pub(super) events: Vec<(DateTime<Utc>, Event)>,
+    /// What podman's event log has not been told yet.
+    pub(super) news: Vec<News>,
 }
 
 impl Container {
@@ -109,10 +123,13 @@ impl Container {
         let words = self.app.first_words();
         self.logs.extend(words.into_iter().map(|line| (now, line)));
         self.events.clear();
+        self.tell("init");
+        self.tell("start");
         self.health = self
             .check
             .as_ref()
             .map(|_| HealthTrack::new(now, self.app.is_healthy()));
+        self.await_health();
         if let App::Serve {
             unhealthy_after: Some(after),
             ..
@@ -138,6 +155,11 @@ impl Container {
         self.oom_killed = oom;
         self.finished_at = Some(now);
         self.freeze_health(now);
+        self.news.push(News {
+            status: "died",
+            exit_code: Some(code),
+            health: None,
+        });
         self.events.clear();
         self.events.push((now + TIDY, Event::Tidy));
     }
@@ -153,6 +175,30 @@ impl Container {
     pub(super) fn exit(&mut self) {
         self.state = ContainerState::Exited;
         self.events.clear();
+        if !self.auto_remove {
+            self.tell("cleanup");
+        }
+    }
+
+    /// For podman's event log.
+    pub(super) fn tell(&mut self, status: &'static str) {
+        self.news.push(News {
+            status,
+            exit_code: None,
+            health: None,
+        });
+    }
+
+    /// Sees to it that the next change of the health word is an event.
+    fn await_health(&mut self) {
+        self.events
+            .retain(|(_, event)| !matches!(event, Event::Health));
+        if let (Some(check), Some(track), Some(started)) =
+            (&self.check, &self.health, self.started_at)
+            && let Some(at) = track.changes_at(check, started)
+        {
+            self.events.push((at, Event::Health));
+        }
     }
 
     /// When something happens next.
@@ -161,7 +207,7 @@ impl Container {
     }
 
     /// Lets the event that is due at `at` happen. True: the container is to be removed (`--rm`).
-    pub(super) fn take_event(&mut self, at: DateTime<Utc>, pid: u32) -> bool {
+    pub(super) fn take_event(&mut self, at: DateTime<Utc>, pid: u32, is_4: bool) -> bool {
         let Some(index) = self.events.iter().position(|(due, _)| *due == at) else {
             return false;
         };
@@ -176,8 +222,24 @@ impl Container {
                 self.set_health(at, false);
                 false
             }
+            Event::Health => {
+                // podman 4.3 tells the word before the check.
+                let told = if is_4 {
+                    at - TimeDelta::milliseconds(1)
+                } else {
+                    at
+                };
+                let health = self.health_word(told);
+                self.news.push(News {
+                    status: "health_status",
+                    exit_code: None,
+                    health,
+                });
+                false
+            }
             Event::Tidy if self.restarts() => {
                 let count = self.restart_count + 1;
+                self.tell("restart");
                 self.begin(at, pid);
                 self.restart_count = count;
                 false
@@ -206,6 +268,9 @@ impl Container {
             (&self.check, &mut self.health, self.started_at)
         {
             track.change(check, started, now, is_good);
+        }
+        if self.pid != 0 {
+            self.await_health();
         }
     }
 

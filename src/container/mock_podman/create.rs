@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::app::App;
 use super::args::{Flag, Order, Parsed, option, switch};
-use super::container::{Container, Mount, Port, Restart};
+use super::container::{Container, Mount, News, Port, Restart};
 use super::health::HealthCheck;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, Volume, is_name, pairs};
@@ -27,6 +27,9 @@ const FLAGS: &[Flag] = &[
     option("user", Some('u')),
     option("restart", None),
     option("stop-timeout", None),
+    option("stop-signal", None),
+    option("shm-size", None),
+    option("network-alias", None),
     option("entrypoint", None),
     option("health-cmd", None),
     option("health-interval", None),
@@ -191,6 +194,11 @@ fn add(
         logs: Vec::new(),
         files: BTreeMap::new(),
         events: Vec::new(),
+        news: vec![News {
+            status: "create",
+            exit_code: None,
+            health: None,
+        }],
     });
     Ok(id)
 }

@@ -6,12 +6,18 @@ use async_trait::async_trait;
 
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
-    Call, MockPodman, create, images, lifecycle, list, lock, look, remove, resources, secrets, stop,
+    Call, MockPodman, create, events, images, lifecycle, list, lock, look, remove, resources,
+    secrets, stop,
 };
-use crate::container::runtime::{CommandExecutor, CommandOutput, ExecuteError};
+use crate::container::runtime::{
+    CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
+};
 
 impl MockPodman {
     async fn dispatch(&self, args: &[&str]) -> Answer {
+        if is_look(args) && self.with(|state, _| state.faults.hangs) {
+            std::future::pending::<()>().await;
+        }
         match args {
             ["version", rest @ ..] => list::version(self, rest),
             ["--version"] => Ok(Reply::line(format!(
@@ -25,6 +31,9 @@ impl MockPodman {
             ["inspect", rest @ ..] => list::inspect(self, rest, false),
             ["image", "exists", rest @ ..] => images::exists(self, rest),
             ["images", rest @ ..] | ["image", "ls" | "list", rest @ ..] => images::ls(self, rest),
+            ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => images::rmi(self, rest),
+            ["stats", rest @ ..] => list::stats(self, rest),
+            ["events", rest @ ..] => events::follow(self, rest, &mut |_| {}).await,
             ["pull", rest @ ..] | ["image", "pull", rest @ ..] => images::pull(self, rest).await,
             ["volume", command, rest @ ..] => resources::volume(self, command, rest),
             ["network", command, rest @ ..] => resources::network(self, command, rest),
@@ -61,26 +70,84 @@ impl MockPodman {
 #[async_trait]
 impl CommandExecutor for MockPodman {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
-        let did_not_start = |text: String| ExecuteError::DidNotStart {
-            program: program.to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, text),
+        self.note(program, args)?;
+        output(program, self.dispatch(args).await)
+    }
+
+    async fn stream(
+        &self,
+        program: &str,
+        args: &[&str],
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Result<i32, ExecuteError> {
+        self.note(program, args)?;
+        let answer = match args {
+            ["events", rest @ ..] => {
+                let mut on_event = |text| on_line(line(OutputStream::Stdout, text));
+                events::follow(self, rest, &mut on_event).await
+            }
+            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
+                let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
+                images::pull_by_line(self, rest, &mut on_step).await
+            }
+            _ => self.dispatch(args).await,
         };
+        let output = output(program, answer)?;
+        for (stream, bytes) in [
+            (OutputStream::Stdout, output.stdout),
+            (OutputStream::Stderr, output.stderr),
+        ] {
+            for text in String::from_utf8_lossy(&bytes).lines() {
+                on_line(line(stream, text.to_owned()));
+            }
+        }
+        Ok(output.code)
+    }
+}
+
+impl MockPodman {
+    /// Keeps the command line; refuses another program than podman.
+    fn note(&self, program: &str, args: &[&str]) -> Result<(), ExecuteError> {
         if program != "podman" {
-            return Err(did_not_start(format!(
-                "mock_podman does not implement the program `{program}`"
-            )));
+            return Err(did_not_start(
+                program,
+                format!("mock_podman does not implement the program `{program}`"),
+            ));
         }
         lock(&self.shared.calls).push(Call {
             at: self.now(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
         });
-        match self.dispatch(args).await {
-            Ok(reply) | Err(Refused::ByPodman(reply)) => Ok(reply.into()),
-            Err(Refused::NotImplemented(text)) => Err(did_not_start(text)),
-            Err(Refused::PowerLost) => Err(ExecuteError::LostOutput {
-                program: program.to_owned(),
-                source: io::Error::new(io::ErrorKind::BrokenPipe, "the machine lost power"),
-            }),
-        }
+        Ok(())
+    }
+}
+
+/// Whether a command looks at containers.
+fn is_look(args: &[&str]) -> bool {
+    matches!(
+        args,
+        ["ps" | "inspect", ..] | ["container", "inspect" | "ls" | "list" | "ps", ..]
+    )
+}
+
+fn line(stream: OutputStream, text: String) -> OutputLine {
+    OutputLine { stream, text }
+}
+
+fn did_not_start(program: &str, text: String) -> ExecuteError {
+    ExecuteError::DidNotStart {
+        program: program.to_owned(),
+        source: io::Error::new(io::ErrorKind::Unsupported, text),
+    }
+}
+
+fn output(program: &str, answer: Answer) -> Result<CommandOutput, ExecuteError> {
+    match answer {
+        Ok(reply) | Err(Refused::ByPodman(reply)) => Ok(reply.into()),
+        Err(Refused::NotImplemented(text)) => Err(did_not_start(program, text)),
+        Err(Refused::PowerLost) => Err(ExecuteError::LostOutput {
+            program: program.to_owned(),
+            source: io::Error::new(io::ErrorKind::BrokenPipe, "the machine lost power"),
+        }),
     }
 }

@@ -66,6 +66,35 @@ impl MockPodman {
         self.with(|state, _| state.faults.log.insert(name.to_owned(), times));
     }
 
+    /// The next `times` programs that are run in the container of that name by `podman exec` end with `code` and write
+    /// `text` to standard error. 126 and 127 are what podman makes of a program that cannot be run.
+    pub fn fail_exec(&self, name: &str, times: u32, code: i32, text: &str) {
+        self.with(|state, _| {
+            let fault = (times, code, text.to_owned());
+            state.faults.exec.insert(name.to_owned(), fault)
+        });
+    }
+
+    /// podman's event streams end: whoever follows one has to begin again.
+    pub fn end_event_streams(&self) {
+        self.with(|state, _| state.streams += 1);
+    }
+
+    /// Whether podman refuses to follow events from now on.
+    pub fn refuse_events(&self, refuses: bool) {
+        self.with(|state, _| state.faults.no_events = refuses);
+    }
+
+    /// Writes a line into the event streams as it is.
+    pub fn write_to_event_streams(&self, line: &str) {
+        self.with(|state, _| state.log_line(line));
+    }
+
+    /// Whether commands that look at containers hang from now on: `ps` and `inspect` never end then.
+    pub fn hang(&self, hangs: bool) {
+        self.with(|state, _| state.faults.hangs = hangs);
+    }
+
     /// A process outside of podman listens on this host port from now on.
     pub fn take_port(&self, port: u16) {
         self.with(|state, _| state.faults.ports.insert(port));
@@ -116,6 +145,7 @@ impl MockPodman {
     pub fn power_loss(&self) {
         self.with(|state, _| {
             state.boot += 1;
+            state.log.clear();
             let is_4 = state.is_4();
             for container in &mut state.containers {
                 container.lose_power(is_4);

@@ -95,7 +95,36 @@ impl HealthTrack {
     }
 }
 
+impl HealthTrack {
+    /// When podman's word changes, if nothing else happens.
+    pub(super) fn changes_at(
+        &self,
+        check: &HealthCheck,
+        started: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        match *self {
+            Self::Frozen(_) => None,
+            Self::Since {
+                at, is_good: true, ..
+            } => Some(check.run_after(started, at, 1)),
+            Self::Since {
+                at, is_good: false, ..
+            } => {
+                let counts_from = at.max(started + check.start_period);
+                Some(check.run_after(started, counts_from, check.retries.max(1)))
+            }
+        }
+    }
+}
+
 impl HealthCheck {
+    /// When the `number`th check after `from` runs; the first is 1.
+    fn run_after(&self, started: DateTime<Utc>, from: DateTime<Utc>, number: u32) -> DateTime<Utc> {
+        let before = self.runs_until(started, from) + i64::from(number) - 1;
+        let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
+        started + FIRST_CHECK + TimeDelta::milliseconds(interval.max(1).saturating_mul(before))
+    }
+
     /// How many checks have run after `from` and up to `to`.
     fn runs(&self, started: DateTime<Utc>, from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
         (self.runs_until(started, to) - self.runs_until(started, from)).max(0)

@@ -40,8 +40,32 @@ pub(super) fn add(state: &mut State, reference: &str) -> String {
     id
 }
 
-/// `podman pull`. Every reference can be pulled that is well-formed and of which nothing else was said.
+/// `podman pull`, all of its lines at its end.
 pub(super) async fn pull(mock: &MockPodman, args: &[&str]) -> Answer {
+    let mut lines = String::new();
+    let mut on_line = |line: String| lines.push_str(&format!("{line}\n"));
+    let answer = pull_by_line(mock, args, &mut on_line).await;
+    let with_lines = |mut reply: Reply| {
+        reply.stderr.insert_str(0, &lines);
+        reply
+    };
+    match answer {
+        Ok(reply) => Ok(with_lines(reply)),
+        Err(Refused::ByPodman(reply)) => Err(Refused::ByPodman(with_lines(reply))),
+        Err(other) => Err(other),
+    }
+}
+
+/// Every image has so many layers, and they are loaded one after the other.
+const LAYERS: u32 = 3;
+
+/// `podman pull`; `on_line` gets the lines of its progress. Every reference can be pulled that is well-formed and of
+/// which nothing else was said.
+pub(super) async fn pull_by_line(
+    mock: &MockPodman,
+    args: &[&str],
+    on_line: &mut (dyn FnMut(String) + Send),
+) -> Answer {
     let parsed = read("pull", args, PULL_FLAGS, Order::Mixed)?;
     let reference = one_operand("pull", &parsed)?;
     let is_4 = mock.with(|state, _| state.is_4());
@@ -55,11 +79,18 @@ pub(super) async fn pull(mock: &MockPodman, args: &[&str]) -> Answer {
         *times = times.checked_sub(1)?;
         Some(*fault)
     });
+    on_line(format!("Trying to pull {reference}..."));
     match fault {
         Some(fault) => Err(fail(mock, &reference, fault).await?),
         None => {
             let delay = mock.with(|state, _| state.faults.pull_delay);
-            tokio::time::sleep(delay).await;
+            on_line("Getting image source signatures".to_owned());
+            for layer in 1..=LAYERS {
+                on_line(format!("Copying blob sha256:{layer:064x}"));
+                tokio::time::sleep(delay / LAYERS).await;
+            }
+            on_line("Copying config sha256:0".to_owned());
+            on_line("Writing manifest to image destination".to_owned());
             let id = mock.with(|state, _| {
                 if state.faults.pull_loses.contains(&full) {
                     state.images.remove(&full);
@@ -68,12 +99,7 @@ pub(super) async fn pull(mock: &MockPodman, args: &[&str]) -> Answer {
                     add(state, &full)
                 }
             });
-            Ok(Reply {
-                stderr: format!(
-                    "Trying to pull {reference}...\nWriting manifest to image destination\n"
-                ),
-                ..Reply::line(id)
-            })
+            Ok(Reply::line(id))
         }
     }
 }
@@ -167,7 +193,7 @@ async fn fail(mock: &MockPodman, reference: &str, fault: PullFault) -> Result<Re
         | PullFault::Hangs => 0,
     };
     tokio::time::sleep(time).await;
-    let mut stderr = format!("Trying to pull {reference}...\n");
+    let mut stderr = String::new();
     for attempt in 1..=warnings {
         stderr.push_str(&format!(
             "time=\"{}\" level=warning msg=\"Failed, retrying in 1s ... ({attempt}/3). Error: {}\"\n",
@@ -181,6 +207,21 @@ async fn fail(mock: &MockPodman, reference: &str, fault: PullFault) -> Result<Re
         stdout: String::new(),
         stderr,
     }))
+}
+
+/// `podman rmi`: a name goes, and containers made from the image go on.
+pub(super) fn rmi(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read("rmi", args, &[switch("force", Some('f'))], Order::Mixed)?;
+    let reference = one_operand("rmi", &parsed)?;
+    let full = full_reference(&reference);
+    mock.with(|state, _| match state.images.remove(&full) {
+        Some(id) if state.images.values().any(|other| *other == id) => {
+            Ok(Reply::line(format!("Untagged: {full}")))
+        }
+        Some(id) => Ok(Reply::stdout(format!("Untagged: {full}\nDeleted: {id}\n"))),
+        None if parsed.has("force") => Ok(Reply::silent()),
+        None => Err(refuse(1, format!("{reference}: image not known"))),
+    })
 }
 
 /// `podman image exists`.

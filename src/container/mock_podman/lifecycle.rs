@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::App;
 use super::args::{Order, option};
+use super::container::Event;
 use super::reply::{Answer, Reply, not_implemented, refuse};
 use super::state::State;
 use super::stop::{begin_stop, finish_stop, grace};
@@ -182,8 +183,12 @@ pub(super) fn kill(mock: &MockPodman, args: &[&str]) -> Answer {
                 return Err(not_implemented("`podman kill` of a paused container"));
             }
             match signal {
-                "KILL" | "9" => container.kill(now),
+                "KILL" | "9" => {
+                    container.tell("kill");
+                    container.kill(now);
+                }
                 "TERM" | "15" => {
+                    container.tell("kill");
                     container.is_stopped_on_purpose = true;
                     if let Some(ending) = container.app.on_term(container.init) {
                         container.will_end(now, ending);
@@ -235,8 +240,14 @@ pub(super) fn pause(mock: &MockPodman, args: &[&str]) -> Answer {
         let index = state.index_or_refuse(&name)?;
         let container = &mut state.containers[index];
         match container.state {
-            ContainerState::Running if container.events.is_empty() => {
+            ContainerState::Running
+                if container
+                    .events
+                    .iter()
+                    .all(|(_, event)| matches!(event, Event::Health)) =>
+            {
                 container.state = ContainerState::Paused;
+                container.tell("pause");
                 Ok(Reply::line(&name))
             }
             // Its time would have to stand still.
@@ -276,6 +287,7 @@ pub(super) fn unpause(mock: &MockPodman, args: &[&str]) -> Answer {
         let container = &mut state.containers[index];
         if container.state == ContainerState::Paused {
             container.state = ContainerState::Running;
+            container.tell("unpause");
             Ok(Reply::line(&name))
         } else {
             Err(refuse(

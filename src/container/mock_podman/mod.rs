@@ -8,7 +8,8 @@
 //! over at once. Nothing runs in the background; what is due happens before the next command looks.
 //!
 //! ```text
-//! dispatch.rs -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets)
+//! dispatch.rs -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets,
+//!            events)
 //!         -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
 //! ```
 
@@ -17,6 +18,7 @@ mod args;
 mod container;
 mod create;
 mod dispatch;
+mod events;
 mod faults;
 mod health;
 mod images;
@@ -134,7 +136,9 @@ impl MockPodman {
         let result = {
             let mut state = lock(&self.shared.state);
             state.settle(now);
-            change(&mut state, now)
+            let result = change(&mut state, now);
+            state.write_log();
+            result
         };
         self.shared.changed.notify_waiters();
         result

@@ -141,6 +141,7 @@ impl MockPodman {
                 logs: Vec::new(),
                 files: BTreeMap::new(),
                 events: Vec::new(),
+                news: Vec::new(),
             };
             match &seen.state {
                 ContainerState::Created | ContainerState::Initialized => {}
@@ -155,6 +156,8 @@ impl MockPodman {
                 | ContainerState::Unknown(_) => container.begin(seen.created_at, pid),
             }
             container.state = seen.state;
+            // That is past.
+            container.news.clear();
             state.containers.push(container);
         });
     }

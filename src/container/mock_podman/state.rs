@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::PullFault;
 use super::container::Container;
+use super::events::Logged;
 use super::reply::{Refused, not_implemented, refuse};
 use crate::container::podman::PodmanVersion;
 
@@ -49,6 +50,12 @@ pub(super) struct Faults {
     /// By container name: how often still.
     pub(super) start: BTreeMap<String, u32>,
     pub(super) log: BTreeMap<String, u32>,
+    /// By container name: how often still, the exit code, standard error.
+    pub(super) exec: BTreeMap<String, (u32, i32, String)>,
+    /// Nobody can follow events.
+    pub(super) no_events: bool,
+    /// Looks never end.
+    pub(super) hangs: bool,
     /// Host ports that a process outside of podman listens on.
     pub(super) ports: BTreeSet<u16>,
 }
@@ -68,6 +75,12 @@ pub(super) struct State {
     pub(super) networks: BTreeMap<String, Network>,
     pub(super) secrets: BTreeMap<String, Secret>,
     pub(super) faults: Faults,
+    /// Goes up when all event streams end.
+    pub(super) streams: u64,
+    /// podman's event log; it lies in `/run`.
+    pub(super) log: Vec<Logged>,
+    /// The time of what happens right now.
+    now: DateTime<Utc>,
 }
 
 impl State {
@@ -83,6 +96,9 @@ impl State {
             networks: BTreeMap::new(),
             secrets: BTreeMap::new(),
             faults: Faults::default(),
+            streams: 0,
+            log: Vec::new(),
+            now,
         };
         let default_network = Network {
             id: state.new_id(),
@@ -119,9 +135,26 @@ impl State {
                 .iter()
                 .position(|container| container.next_event() == Some(at));
             let Some(index) = due else { return };
-            let pid = self.new_pid();
-            if self.containers[index].take_event(at, pid) {
+            self.now = at;
+            let (pid, is_4) = (self.new_pid(), self.is_4());
+            if self.containers[index].take_event(at, pid, is_4) {
                 self.drop_container(index, true);
+            }
+            self.write_log();
+        }
+        self.now = now;
+    }
+
+    /// Writes a line into the event log.
+    pub(super) fn log_line(&mut self, line: &str) {
+        self.log.push(Logged::raw(line));
+    }
+
+    /// Writes what containers have to tell into the event log.
+    pub(super) fn write_log(&mut self) {
+        for container in &mut self.containers {
+            for news in std::mem::take(&mut container.news) {
+                self.log.push(Logged::new(self.now, container, news));
             }
         }
     }
@@ -160,7 +193,11 @@ impl State {
 
     /// Removes a container, and with `volumes` those that have no name and belong to no other.
     pub(super) fn drop_container(&mut self, index: usize, volumes: bool) {
-        let container = self.containers.remove(index);
+        let mut container = self.containers.remove(index);
+        container.tell("remove");
+        for news in std::mem::take(&mut container.news) {
+            self.log.push(Logged::new(self.now, &container, news));
+        }
         if !volumes {
             return;
         }

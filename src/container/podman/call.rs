@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::DEFAULT_LIMIT;
 use super::error::{PodmanError, ReadError, Refusal, error_message};
-use crate::container::runtime::CommandOutput;
+use crate::container::runtime::{CommandOutput, ExecuteError};
 
 /// One command line and its time limit.
 pub(super) struct Call {
@@ -60,6 +60,27 @@ impl Call {
             }
         }
         text
+    }
+
+    /// The arguments, now that the command is started.
+    pub(super) fn started(&self) -> Vec<&str> {
+        tracing::debug!(command = %self.shown(), "run");
+        self.args.iter().map(String::as_str).collect()
+    }
+
+    /// Waits for the command; ends it where it takes longer than it may.
+    pub(super) async fn in_time<T>(
+        &self,
+        command: impl Future<Output = Result<T, ExecuteError>>,
+    ) -> Result<T, PodmanError> {
+        match tokio::time::timeout(self.limit, command).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(source)) => Err(PodmanError::DidNotRun { source }),
+            Err(_) => Err(PodmanError::TimedOut {
+                command: self.shown(),
+                limit: self.limit,
+            }),
+        }
     }
 
     pub(super) fn refused(&self, output: &CommandOutput) -> PodmanError {

@@ -19,10 +19,12 @@ pub struct ContainerSpec {
     pub ports: Vec<PortSpec>,
     /// Named volumes.
     pub volumes: Vec<VolumeMount>,
-    /// podman secrets that become environment variables.
-    pub secrets: Vec<SecretEnv>,
+    /// podman secrets that it gets.
+    pub secrets: Vec<SecretUse>,
     /// Network; podman's default one for `None`.
     pub network: Option<String>,
+    /// More names in that network, beside its own.
+    pub aliases: Vec<String>,
     /// Memory limit in podman's words, as `512m`.
     pub memory: Option<String>,
     /// User in podman's words, as `1000:1000`; the image's own for `None`.
@@ -31,6 +33,10 @@ pub struct ContainerSpec {
     pub restart: String,
     /// How long podman waits between SIGTERM and SIGKILL where a stop does not say; whole seconds, rounded up.
     pub stop_timeout: Duration,
+    /// The signal that asks it to end, as `SIGINT`; the image's own for `None`.
+    pub stop_signal: Option<String>,
+    /// Size of `/dev/shm` in podman's words, as `256m`.
+    pub shm_size: Option<String>,
     /// Whether a tiny init is PID 1, for programs without a SIGTERM handler.
     pub init: bool,
     /// Health check; the image's own for `None`.
@@ -61,13 +67,31 @@ pub struct VolumeMount {
     pub read_only: bool,
 }
 
-/// A podman secret as an environment variable.
+/// A podman secret in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretEnv {
+pub struct SecretUse {
     /// The secret's name.
     pub secret: String,
-    /// The variable's name.
-    pub env: String,
+    /// What it becomes there.
+    pub target: SecretTarget,
+}
+
+/// What a secret becomes in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretTarget {
+    /// The environment variable of this name.
+    Env(String),
+    /// A file. podman makes the folders above it.
+    File {
+        /// Absolute path without comma.
+        path: String,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+        /// Permissions.
+        mode: u32,
+    },
 }
 
 /// A health check.
@@ -105,17 +129,20 @@ impl ContainerSpec {
         }
         args.extend(self.ports.iter().map(PortSpec::arg));
         args.extend(self.volumes.iter().map(VolumeMount::arg));
-        for SecretEnv { secret, env } in &self.secrets {
-            args.push(format!("--secret={secret},type=env,target={env}"));
-        }
+        args.extend(self.secrets.iter().map(SecretUse::arg));
         for (flag, value) in [
             ("network", &self.network),
             ("memory", &self.memory),
             ("user", &self.user),
+            ("stop-signal", &self.stop_signal),
+            ("shm-size", &self.shm_size),
         ] {
             if let Some(value) = value {
                 args.push(format!("--{flag}={value}"));
             }
+        }
+        for alias in &self.aliases {
+            args.push(format!("--network-alias={alias}"));
         }
         if self.init {
             args.push("--init".to_owned());
@@ -150,6 +177,23 @@ impl VolumeMount {
     fn arg(&self) -> String {
         let access = if self.read_only { ":ro" } else { "" };
         format!("--volume={}:{}{access}", self.volume, self.path)
+    }
+}
+
+impl SecretUse {
+    fn arg(&self) -> String {
+        let secret = &self.secret;
+        match &self.target {
+            SecretTarget::Env(name) => format!("--secret={secret},type=env,target={name}"),
+            SecretTarget::File {
+                path,
+                uid,
+                gid,
+                mode,
+            } => format!(
+                "--secret={secret},type=mount,target={path},uid={uid},gid={gid},mode={mode:04o}"
+            ),
+        }
     }
 }
 

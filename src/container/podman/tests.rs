@@ -80,15 +80,29 @@ fn spec() -> ContainerSpec {
             path: "/data".to_owned(),
             read_only: true,
         }],
-        secrets: vec![SecretEnv {
-            secret: "web-key".to_owned(),
-            env: "KEY".to_owned(),
-        }],
+        secrets: vec![
+            SecretUse {
+                secret: "web.key".to_owned(),
+                target: SecretTarget::Env("KEY".to_owned()),
+            },
+            SecretUse {
+                secret: "web.conf".to_owned(),
+                target: SecretTarget::File {
+                    path: "/etc/web.conf".to_owned(),
+                    uid: 1000,
+                    gid: 1001,
+                    mode: 0o440,
+                },
+            },
+        ],
         network: Some("archipelago".to_owned()),
+        aliases: vec!["http".to_owned()],
         memory: Some("64m".to_owned()),
         user: Some("1000:1000".to_owned()),
         restart: "on-failure:3".to_owned(),
         stop_timeout: Duration::from_millis(29_500),
+        stop_signal: Some("SIGINT".to_owned()),
+        shm_size: Some("256m".to_owned()),
         init: true,
         health: Some(HealthSpec {
             command: vec!["/fixture".to_owned(), "check".to_owned()],
@@ -112,10 +126,14 @@ fn create_says_all_that_the_spec_says() {
         "--env=PRIVATE=do-not-show",
         "--publish=127.0.0.1:18080:8080/tcp",
         "--volume=web-data:/data:ro",
-        "--secret=web-key,type=env,target=KEY",
+        "--secret=web.key,type=env,target=KEY",
+        "--secret=web.conf,type=mount,target=/etc/web.conf,uid=1000,gid=1001,mode=0440",
         "--network=archipelago",
         "--memory=64m",
         "--user=1000:1000",
+        "--stop-signal=SIGINT",
+        "--shm-size=256m",
+        "--network-alias=http",
         "--init",
         "--health-cmd=[\"/fixture\",\"check\"]",
         "--health-interval=10000ms",
@@ -173,10 +191,10 @@ async fn a_container_lives_from_create_to_remove() {
             .volume_create("web-data", &labels())
             .await
             .expect("a volume");
-        podman
-            .secret_create("web-key", file.path(), &labels())
-            .await
-            .expect("a secret");
+        for name in ["web.key", "web.conf"] {
+            let made = podman.secret_create(name, file.path(), &labels()).await;
+            made.expect("a secret");
+        }
         let id = podman.create(&spec()).await.expect("a container");
         podman.start("web").await.expect("it starts");
         // Started twice it is left alone.
@@ -335,14 +353,23 @@ async fn pulls_fail_as_the_registry_has_it() {
             (PullFault::DiskFull, Refusal::DiskFull),
         ] {
             mock.fail_pull_with(reference, 1, fault);
-            let error = podman.pull(reference).await.expect_err("it fails");
+            let error = podman
+                .pull(reference, &mut |_| {})
+                .await
+                .expect_err("it fails");
             assert_eq!(error.refusal(), Some(kind), "{error}");
             assert!(!podman.image_exists(reference).await.expect("an answer"));
         }
         mock.fail_pull_with(reference, 1, PullFault::Hangs);
-        let error = podman.pull(reference).await.expect_err("it hangs");
+        let error = podman
+            .pull(reference, &mut |_| {})
+            .await
+            .expect_err("it hangs");
         assert!(matches!(error, PodmanError::TimedOut { limit, .. } if limit == PULL_LIMIT));
-        podman.pull(reference).await.expect("it can be pulled");
+        podman
+            .pull(reference, &mut |_| {})
+            .await
+            .expect("it can be pulled");
         assert!(podman.image_exists(reference).await.expect("an answer"));
     }
 }
@@ -376,7 +403,10 @@ async fn a_name_that_looks_like_an_option_is_a_name() {
     for (_, podman) in each_version() {
         let error = podman.start("--all").await.expect_err("there is none");
         assert_eq!(error.refusal(), Some(Refusal::NoSuchContainer), "{error}");
-        let error = podman.pull("--help").await.expect_err("it is no reference");
+        let error = podman
+            .pull("--help", &mut |_| {})
+            .await
+            .expect_err("it is no reference");
         assert_eq!(error.refusal(), Some(Refusal::Other), "{error}");
         assert_eq!(
             podman.remove("-f", false).await.expect("nothing there"),
@@ -455,4 +485,89 @@ async fn garbage_and_refusals_are_told_apart() {
         error.to_string(),
         "`podman image exists -- x` failed with exit code 125: joining network namespace of container 1: unknown FS magic"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_tells_how_far_it_is_and_ends_when_dropped() {
+    for (mock, podman) in each_version() {
+        let reference = "registry.example/app:1";
+        mock.pull_delay_ms(3000);
+        let mut seen = Vec::new();
+        let mut on_progress = |progress| seen.push(progress);
+        let pull = podman.pull(reference, &mut on_progress);
+        let cut_off = tokio::time::timeout(Duration::from_millis(1500), pull);
+        assert!(cut_off.await.is_err());
+        let layers = |progress: &PullProgress| (progress.layers_done, progress.layers_total);
+        assert_eq!(
+            seen.iter().map(layers).collect::<Vec<_>>(),
+            [(0, 1), (1, 2)]
+        );
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(!podman.image_exists(reference).await.expect("an answer"));
+        seen.clear();
+        podman
+            .pull(reference, &mut |progress| seen.push(progress))
+            .await
+            .expect("pulled");
+        assert_eq!(seen.last().map(layers), Some((3, 3)));
+        let removed = podman.image_remove(reference).await.expect("removed");
+        assert_eq!(removed, Removed::Done);
+        assert!(!podman.image_exists(reference).await.expect("an answer"));
+        let again = podman.image_remove(reference).await.expect("an answer");
+        assert_eq!(again, Removed::AlreadyGone);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn programs_run_in_containers_and_their_exit_codes_are_values() {
+    let limit = Duration::from_secs(5);
+    for (mock, podman) in each_version() {
+        let refused = podman.exec("web", &["/fixture", "check"], limit).await;
+        assert_eq!(
+            refused.expect_err("there is none").refusal(),
+            Some(Refusal::NoSuchContainer)
+        );
+        let mut spec = spec();
+        spec.secrets.clear();
+        spec.network = None;
+        podman.create(&spec).await.expect("a container");
+        let refused = podman.exec("web", &["/fixture", "check"], limit).await;
+        assert_eq!(
+            refused.expect_err("it does not run").refusal(),
+            Some(Refusal::ImproperState)
+        );
+        podman.start("web").await.expect("it starts");
+        let codes = async |command: &[&str]| {
+            let output = podman.exec("web", command, limit).await;
+            output.expect("it runs").code
+        };
+        assert_eq!(codes(&["/fixture", "check"]).await, 0);
+        assert_eq!(codes(&["/no/such"]).await, 127);
+        for code in [1, 125, 126, 255] {
+            mock.fail_exec("web", 1, code, "Error: no");
+            assert_eq!(codes(&["/fixture", "check"]).await, code);
+        }
+        assert_eq!(codes(&["/fixture", "check"]).await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn statistics_are_of_what_runs() {
+    for (_, podman) in each_version() {
+        assert_eq!(podman.stats().await.expect("none"), []);
+        let mut spec = spec();
+        spec.secrets.clear();
+        spec.network = None;
+        podman.create(&spec).await.expect("a container");
+        assert_eq!(podman.stats().await.expect("none"), []);
+        podman.start("web").await.expect("it starts");
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let stats = podman.stats().await.expect("one");
+        assert_eq!(stats.len(), 1);
+        assert_eq!(
+            (stats[0].name.as_str(), stats[0].cpu_nanos, stats[0].pids),
+            ("web", 1_000_000_000, 1)
+        );
+        assert!(stats[0].memory_bytes > 0 && stats[0].memory_bytes <= stats[0].memory_limit_bytes);
+    }
 }
