@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use crate::nearest::nearest;
-pub use read::{load, parse};
+pub use read::{from_environment, load, parse};
 
 /// Where the configuration file is looked for when no other is named.
 pub const DEFAULT_PATH: &str = "/etc/archipelago/archipelago.toml";

@@ -40,7 +40,11 @@ impl Packages {
                         error = chain(&error),
                         "podman cannot be asked, recovery waits for it"
                     );
-                    sleep(PODMAN_WAIT).await;
+                    tokio::select! {
+                        () = sleep(PODMAN_WAIT) => {}
+                        // Whoever tells the daemon to look does not want to wait for it.
+                        () = self.wake.notified() => {}
+                    }
                 }
             }
         };

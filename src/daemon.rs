@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,11 +19,12 @@ use crate::config::Config;
 use crate::container::podman::Podman;
 use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
-use crate::health_monitor::Monitor;
+use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
 use crate::package::Packages;
 use crate::store::{Loaded, Store, StoreError, make_private_dir};
 use crate::tasks::Tasks;
+use crate::watchdog::Watched;
 
 /// Locked while a daemon runs, so that of two that start at once one loses.
 const LOCK_FILE: &str = "archipelago.lock";
@@ -141,7 +143,10 @@ impl Daemon {
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();
+        let beating = monitor.pulse.begin();
         self.tasks.spawn(async move {
+            // Dropped when the loop ends for whatever reason, a panic included.
+            let _beating = beating;
             packages.recover(&past).await;
             monitor.run().await;
         });
@@ -174,6 +179,20 @@ impl Daemon {
     #[must_use]
     pub fn is_recovering(&self) -> bool {
         self.packages.book().recovering
+    }
+
+    /// Whether the monitor's loop makes progress.
+    ///
+    /// # Errors
+    /// [`Overdue`] where it does not.
+    pub fn check_monitor(&self) -> Result<(), Overdue> {
+        self.monitor.pulse.check()
+    }
+
+    /// What a watchdog is to look at: the monitor's loop, and the service at `address`, where this daemon was made to listen.
+    #[must_use]
+    pub fn watched(&self, address: SocketAddr) -> Watched {
+        Watched::new(self.monitor.pulse.clone(), address)
     }
 
     /// The monitor looks at once, instead of at its next tick. `archipelago serve` does this on SIGUSR1.

@@ -2,6 +2,7 @@
 
 mod monitor;
 mod observe;
+mod pulse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::container::status::{ContainerState, ContainerStatus, Health};
 use crate::restart_tracker::{RestartHistory, RestartTracker};
 
 pub use monitor::Monitor;
+pub use pulse::{Overdue, Pulse};
 
 /// What is meant to be done about a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod catalog;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -22,3 +23,4 @@ pub mod restart_tracker;
 pub mod state;
 pub mod store;
 pub mod tasks;
+pub mod watchdog;

@@ -78,15 +78,24 @@ fn is_setting(variable: &str) -> bool {
 pub fn load(file: Option<PathBuf>) -> Result<Config, ConfigError> {
     let named = file.is_some();
     let path = file.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match std::fs::read_to_string(&path) {
-        Ok(text) => parse(Some((&path.display().to_string(), &text)), environment),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => {
-            parse(None, environment)
-        }
+        Ok(text) => parse(Some((&path.display().to_string(), &text)), environment()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => from_environment(),
         Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
+}
+
+/// The configuration that the environment alone gives.
+///
+/// # Errors
+/// [`ConfigError`], with every problem at once.
+pub fn from_environment() -> Result<Config, ConfigError> {
+    parse(None, environment())
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn set(

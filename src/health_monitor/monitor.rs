@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Action, Decision, Installed, PlanInput, Policy, plan};
+use super::{Action, Decision, Installed, PlanInput, Policy, Pulse, plan};
 use crate::container::podman::PodmanError;
 use crate::container::status::{ContainerState, ContainerStatus};
 use crate::package::{PackageError, Packages, chain};
@@ -20,6 +20,11 @@ const PODMAN_RETRY: Duration = Duration::from_secs(10);
 /// The shortest pause between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// A pass that takes longer is stuck. podman's own time-outs, which end a pass in which it hangs, add up to less.
+const LONGEST_PASS: Duration = Duration::from_secs(300);
+/// So much later than it meant to, the loop may begin its next pass on a busy machine.
+const LATENESS: Duration = Duration::from_secs(30);
+
 /// So many packages are healed at once; the others when one of these is done.
 const HEALS_AT_ONCE: usize = 4;
 
@@ -30,6 +35,8 @@ pub struct Monitor {
     tasks: Tasks,
     /// Containers that podman says run and whose process is gone: its pid, and since when that was seen.
     suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
+    /// Whether the loop makes progress.
+    pub(crate) pulse: Pulse,
 }
 
 impl Monitor {
@@ -40,6 +47,7 @@ impl Monitor {
             packages,
             tasks,
             suspects: Arc::default(),
+            pulse: Pulse::default(),
         }
     }
 
@@ -51,7 +59,9 @@ impl Monitor {
     /// Looks, heals, and waits for the next tick, the next attempt that is due, or [`Monitor::look_now`]. For ever.
     pub async fn run(&self) {
         loop {
+            self.pulse.promise(LONGEST_PASS);
             let pause = self.pass().await;
+            self.pulse.promise(pause + LATENESS);
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.packages.wake.notified() => {}

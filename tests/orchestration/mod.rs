@@ -16,3 +16,4 @@ mod schema;
 mod stop;
 mod uninstall;
 mod watch;
+mod watchdog;

@@ -1,0 +1,76 @@
+//! Answers that are printed as they are.
+
+use serde_json::{Value, json};
+
+use super::connection::Connection;
+use super::{CliError, output};
+
+/// `archipelago rpc`.
+pub(super) async fn rpc(
+    connection: &Connection,
+    method: &str,
+    params: &str,
+) -> Result<(), CliError> {
+    let params: Value =
+        serde_json::from_str(params).map_err(|source| CliError::ParamsNotJson { source })?;
+    match connection.client.call(method, &params).await {
+        Ok(result) => output::json(&result),
+        Err(error) => {
+            if let (crate::client::ClientError::Failed { error }, false) =
+                (&error, connection.as_json)
+            {
+                // All of it, for scripts; the message alone goes to standard error.
+                output::json(error)?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// `archipelago reconcile`.
+pub(super) async fn reconcile(connection: &Connection, id: Option<&str>) -> Result<(), CliError> {
+    let params = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
+    // It stops and makes containers: as long as their graces.
+    let report = connection.client.call("package.reconcile", &params).await?;
+    if connection.as_json {
+        return output::json(&report);
+    }
+    output::text(&reconciled(&report))
+}
+
+/// What a reconcile did, in lines. Pure.
+fn reconciled(report: &Value) -> String {
+    let mut text = String::new();
+    for (key, words) in [
+        ("recreated", "made anew"),
+        ("unchanged", "as it should be"),
+        ("strangers", "not ours, left alone"),
+    ] {
+        for item in report[key].as_array().into_iter().flatten() {
+            let name = item
+                .as_str()
+                .map_or_else(|| item.to_string(), str::to_owned);
+            text.push_str(&format!("{words}: {}\n", super::table::one_line(&name)));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nothing is installed\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_told_line_by_line() {
+        let report = json!({ "recreated": ["db"], "unchanged": ["web"], "strangers": ["mine"] });
+        assert_eq!(
+            reconciled(&report),
+            "made anew: db\nas it should be: web\nnot ours, left alone: mine\n"
+        );
+        let none = json!({ "recreated": [], "unchanged": [], "strangers": [] });
+        assert_eq!(reconciled(&none), "nothing is installed\n");
+    }
+}
