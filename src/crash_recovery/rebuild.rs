@@ -11,7 +11,7 @@ use crate::package::{PACKAGE_LABEL, PackageRecord, Phase, UserStopped};
 use crate::restart_tracker::RestartTracker;
 
 /// The record of a package whose own is lost: it is installed when podman has a container of it, and is meant to be like
-/// the catalog has it. What an install or uninstall that was cut short had come to is lost with the record.
+/// the catalog has it, with the images that are in use. What an install or uninstall that was cut short had come to is lost with the record.
 pub(super) fn rebuilt_record(
     manifest: &Manifest,
     statuses: &BTreeMap<String, ContainerStatus>,
@@ -24,8 +24,20 @@ pub(super) fn rebuilt_record(
                 .iter()
                 .any(|container| container.name == status.name)
     };
-    statuses.values().any(is_of_it).then(|| PackageRecord {
-        manifest: manifest.clone(),
+    if !statuses.values().any(is_of_it) {
+        return None;
+    }
+    // The catalog may have gone on since: what it was installed with is what its containers have.
+    let mut manifest = manifest.clone();
+    for container in &mut manifest.containers {
+        let status = statuses.get(&container.name);
+        if let Some(status) = status.filter(|status| !status.image.is_empty()) {
+            container.image = Some(status.image.clone());
+        }
+    }
+    Some(PackageRecord {
+        manifest,
+        docker_image: None,
         phase: Phase::Installed,
         made: Vec::new(),
         since: now,
