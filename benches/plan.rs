@@ -56,6 +56,8 @@ impl Node {
                 manifest,
                 phase: Phase::Installed,
                 made: Vec::new(),
+                docker_image: None,
+                previous: None,
                 since: now,
             };
             node.records.insert(id, record);

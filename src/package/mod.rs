@@ -114,6 +114,7 @@ impl Packages {
                 records.insert(id, record);
             }
         }
+        let lost_records = records_store.lost()?.into_iter();
         let stopped = taken(root.load(intent::FILE)?, None, &mut news).unwrap_or_default();
         let tracker = taken(root.load(TRACKER_FILE)?, None, &mut news).unwrap_or_default();
         let snapshot = taken(root.load(crash_recovery::SNAPSHOT_FILE)?, None, &mut news);
@@ -124,6 +125,10 @@ impl Packages {
             tracker,
             snapshot,
             notifications: taken(kept, None, &mut news).unwrap_or_default(),
+            lost_records: lost_records
+                .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+                .collect(),
+            lost_intents: root.lost()?.iter().any(|name| name == intent::FILE),
             ..Book::default()
         };
         let ledger = Arc::new(Ledger::new(Arc::clone(&clock)));

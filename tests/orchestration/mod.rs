@@ -1,13 +1,17 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod bad_clock;
+mod bad_names;
+mod bad_podman;
+mod bad_state;
 mod events;
-mod podman_events;
 mod heal;
 mod install;
 mod metrics;
 mod named;
 mod node;
 mod plan;
+mod podman_events;
 mod recover;
 mod rpc;
 mod rpc_limits;

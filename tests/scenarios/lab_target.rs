@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
@@ -101,8 +101,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let config = format!(
-        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\n\n[install]\nstay_up_secs = 1\n",
-        scenario.look_every
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every, scenario.attempts, scenario.slow_lane
     );
     Lab::builder()
         .name(scenario.name().replace("::", "-"))
@@ -289,6 +289,10 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
             code = wanted.to_string();
             (container, vec!["exit", code.as_str()])
         }
+        Fault::Sick { container } => (container, vec!["unhealthy"]),
+        Fault::Kill { .. } | Fault::KillBoth { .. } | Fault::DiskFull | Fault::DiskFree => {
+            return Err(format!("no app can do that to itself: {fault:?}"));
+        }
     };
     let argv = [&["exec", container, "/fixture", "poke"], what.as_slice()].concat();
     let output = target.podman(&argv).await?;
@@ -296,6 +300,37 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
         Ok(())
     } else {
         Err(format!("`{container}` cannot be poked: {}", output.stderr))
+    }
+}
+
+/// Kills the main process of the container `$1`.
+const KILL: &str = "kill -KILL \"$(podman inspect --format '{{.State.Pid}}' \"$1\")\"";
+/// The same, and podman's monitor of it first: nobody tells podman.
+const KILL_BOTH: &str = "set -- $(podman inspect --format '{{.State.ConmonPid}} {{.State.Pid}}' \"$1\") && kill -KILL \"$1\" && kill -KILL \"$2\"";
+/// Puts a small file system with the same files over the state folder, and fills it to the last byte.
+const FILL: &str = "cd /var/lib/archipelago && mkdir /run/small && mount -t tmpfs -o size=256k,mode=700 small /run/small && cp -a . /run/small && mount --bind /run/small /var/lib/archipelago && ! dd if=/dev/zero of=/var/lib/archipelago/filler bs=1k 2>/dev/null";
+
+impl Node {
+    /// Runs a shell script with these arguments.
+    async fn shell(&self, script: &str, arguments: &[&str]) -> Result<(), String> {
+        lab!(self.lab, lab);
+        let argv = [&["sh", "-ec", script, "sh"], arguments].concat();
+        lab.succeed(&argv).await.map_err(chain)?;
+        Ok(())
+    }
+
+    /// The daemon's pid; 0 while there is none.
+    async fn daemon_pid(&self) -> Result<String, String> {
+        lab!(self.lab, lab);
+        let show = [
+            "systemctl",
+            "show",
+            "--property=MainPID",
+            "--value",
+            "archipelago.service",
+        ];
+        let pid = lab.succeed(&show).await.map_err(chain)?;
+        Ok(pid.trim().to_owned())
     }
 }
 
@@ -332,6 +367,31 @@ impl Target for Node {
                 CALL.as_secs()
             ))
         })
+    }
+
+    async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
+        let (shared, method) = (self.lab.clone(), method.to_owned());
+        Ok(tokio::spawn(
+            async move { call(&shared, &method, params).await },
+        ))
+    }
+
+    async fn kill_daemon(&mut self) -> Result<(), String> {
+        let before = self.daemon_pid().await?;
+        self.shell("kill -KILL \"$1\"", &[&before]).await?;
+        // systemd starts it again; until then the old one's port may still seem to answer.
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let now = self.daemon_pid().await?;
+            if now != before && now != "0" {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("systemd did not start the daemon again; pid {now}"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        node_answers(&self.lab).await
     }
 
     async fn podman(&self, argv: &[&str]) -> Result<Output, String> {
@@ -398,7 +458,19 @@ impl Target for Node {
     }
 
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String> {
-        poke(self, fault).await
+        match fault {
+            Fault::EatMemory { .. } | Fault::Exit { .. } | Fault::Sick { .. } => {
+                poke(self, fault).await
+            }
+            Fault::Kill { container } => self.shell(KILL, &[container]).await,
+            Fault::KillBoth { container } => self.shell(KILL_BOTH, &[container]).await,
+            Fault::DiskFull => self.shell(FILL, &[]).await,
+            Fault::DiskFree => self.shell("rm /var/lib/archipelago/filler", &[]).await,
+        }
+    }
+
+    async fn closed_registry(&self, image: &str) -> Result<String, String> {
+        Ok(format!("localhost:1/{image}"))
     }
 
     async fn look_now(&self) -> Result<(), String> {
