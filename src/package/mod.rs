@@ -5,6 +5,7 @@
 
 mod book;
 mod error;
+mod hooks;
 mod image;
 mod install;
 mod intent;
@@ -21,6 +22,7 @@ mod request;
 mod secrets;
 mod spec;
 mod uninstall;
+mod update;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,7 @@ use crate::store::{Store, StoreError};
 
 pub(crate) use book::Book;
 pub use error::{PackageError, chain};
+pub use hooks::HOOK_WAIT;
 pub use install::InstallOptions;
 pub use intent::UserStopped;
 pub use ledger::{Change, KEPT_OPERATIONS};
@@ -49,7 +52,7 @@ pub use notifications::{KEPT_NOTIFICATIONS, Notification, Severity};
 pub(crate) use notifications::{News, corrupt_file, taken};
 pub use operation::{Operation, OperationState, OperationView, Progress, ProgressUnit};
 pub use pull::{PULL_ATTEMPTS, PULL_WAITS};
-pub use record::{Made, PackageRecord, Phase};
+pub use record::{Made, PackageRecord, Phase, Previous};
 pub use render::RenderError;
 pub use request::{Request, Submitted};
 pub use secrets::SECRET_LENGTH;
@@ -59,6 +62,7 @@ pub use spec::{
     spec_hash,
 };
 pub use uninstall::UninstallOptions;
+pub use update::UpdateOptions;
 pub use watch::LOG_LINES;
 
 /// State file of the [`RestartTracker`].
