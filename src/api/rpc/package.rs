@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Nothing, RpcError};
-use crate::package::{InstallOptions, PackageError, Request, Submitted, UninstallOptions};
+use crate::package::{
+    InstallOptions, PackageError, Request, Submitted, UninstallOptions, UpdateOptions,
+};
 use crate::state::PackageDataEntry;
 
 /// A package, and whether to wait.
@@ -25,6 +27,23 @@ pub(super) struct Install {
     /// The package.
     id: String,
     /// Another image than the manifest's, with registry and tag or digest.
+    #[serde(default)]
+    docker_image: Option<String>,
+    /// Answer when it is done; `false` answers at once, with the operation's number.
+    #[serde(default = "yes")]
+    wait: bool,
+}
+
+/// Parameters of `package.update`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Update {
+    /// The package.
+    id: String,
+    /// Another version than the catalog's: it takes the place of the catalog's version in the tags of images.
+    #[serde(default)]
+    version: Option<String>,
+    /// Another image than the manifest's, with registry and tag or digest. Where absent, one that was chosen before stays.
     #[serde(default)]
     docker_image: Option<String>,
     /// Answer when it is done; `false` answers at once, with the operation's number.
@@ -79,6 +98,21 @@ pub(super) async fn install(context: Context, params: Install) -> Result<Answer,
         wait,
     } = params;
     let request = Request::Install(InstallOptions { docker_image });
+    submit(&context, id, request, wait).await
+}
+
+/// Updates.
+pub(super) async fn update(context: Context, params: Update) -> Result<Answer, RpcError> {
+    let Update {
+        id,
+        version,
+        docker_image,
+        wait,
+    } = params;
+    let request = Request::Update(UpdateOptions {
+        version,
+        docker_image,
+    });
     submit(&context, id, request, wait).await
 }
 
