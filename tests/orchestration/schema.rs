@@ -241,6 +241,7 @@ async fn what_is_answered_is_as_described() {
         ("system.notifications", json!({})),
         ("metrics", json!({})),
         ("package.update", id()),
+        ("package.reconcile", json!({})),
         ("package.stop", id()),
         ("package.start", id()),
         ("package.restart", id()),

@@ -131,6 +131,18 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
             codes::UPDATE_FAILED,
         ]),
         Method::long(
+            "package.reconcile",
+            "Makes anew what is missing of a package, or of all, or was made from something else. What belongs to no package is told, and left alone.",
+            package::reconcile,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(&[
+            codes::BUSY,
+            codes::NOT_INSTALLED,
+            codes::PODMAN_FAILED,
+            codes::STORE_FAILED,
+        ]),
+        Method::long(
             "package.start",
             "Starts a package. From now on it is meant to run.",
             package::start,

@@ -1,5 +1,7 @@
 //! `package.*`. Operations go on to their end when the client hangs up.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,15 @@ pub(super) struct Update {
     /// Answer when it is done; `false` answers at once, with the operation's number.
     #[serde(default = "yes")]
     wait: bool,
+}
+
+/// Parameters of `package.reconcile`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reconcile {
+    /// The package; all installed ones where absent.
+    #[serde(default)]
+    id: Option<String>,
 }
 
 /// Parameters of `package.uninstall`.
@@ -114,6 +125,17 @@ pub(super) async fn update(context: Context, params: Update) -> Result<Answer, R
         docker_image,
     });
     submit(&context, id, request, wait).await
+}
+
+/// Reconciles.
+pub(super) async fn reconcile(
+    context: Context,
+    Reconcile { id }: Reconcile,
+) -> Result<ReconcileReport, RpcError> {
+    let packages = Arc::clone(&context.packages);
+    let work = async move { packages.reconcile(id.as_deref()).await };
+    let report = context.tasks.run(work).await;
+    Ok(report.unwrap_or(Err(PackageError::Interrupted))?)
 }
 
 /// Starts.
