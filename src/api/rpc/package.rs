@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, Nothing, RpcError};
 use crate::package::{
-    InstallOptions, PackageError, Request, Submitted, UninstallOptions, UpdateOptions,
+    InstallOptions, PackageError, ReconcileReport, Request, Submitted, UninstallOptions,
+    UpdateOptions,
 };
 use crate::state::PackageDataEntry;
 
