@@ -174,7 +174,7 @@ impl Daemon {
             // Dropped when the loop ends for whatever reason, a panic included.
             let _beating = beating;
             packages.recover(&past).await;
-            monitor.run().await;
+            tokio::join!(packages.tell_of_strangers(), monitor.run());
         });
     }
 
