@@ -44,6 +44,7 @@ pub(crate) async fn everything(node: &Node, browser: &Browser) -> Outcome {
         })
         .await?;
     node.podman.power_loss();
+    node.look();
     browser
         .until("all is shown", CARDS, |cards| {
             cards["dark"]["state"] == "interrupted"

@@ -31,11 +31,17 @@ const KEEPER: &str = r#"chromedriver "$@" & read -r _; kill -KILL 0"#;
 /// Why there is no browser here; none where there is one.
 pub(crate) fn missing() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    ["chromium", "chromedriver"]
+    let there = |program: &&str| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+    };
+    // Fedora's has another name.
+    let kinds: [&[&str]; 2] = [&["chromium", "chromium-browser"], &["chromedriver"]];
+    kinds
         .into_iter()
-        .find(|program| !std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
-        .map(|program| {
-            format!("no `{program}`: install the Debian packages chromium and chromium-driver")
+        .find(|names| !names.iter().any(|name| there(&name)))
+        .map(|names| {
+            let name = names[0];
+            format!("no `{name}`: install the Debian packages chromium and chromium-driver")
         })
 }
 

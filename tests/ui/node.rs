@@ -9,6 +9,7 @@ use archipelago::config::Config;
 use archipelago::container::mock_podman::{FIXTURE_IMAGE, MockPodman};
 use archipelago::container::podman::PodmanVersion;
 use archipelago::container::runtime::CommandExecutor;
+use archipelago::container::status::ContainerState;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use crate::browser::Browser;
@@ -34,6 +36,11 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn new() -> Result<Self, String> {
+        Self::with_past(None).await
+    }
+
+    /// A node that remembers this of how containers ended: the content of its tracker's file.
+    pub(crate) async fn with_past(tracker: Option<Value>) -> Result<Self, String> {
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .map_err(|error| format!("no folder: {error}"))?;
@@ -44,6 +51,12 @@ impl Node {
         };
         config.install.stay_up = Duration::from_millis(300);
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
+        if let Some(tracker) = tracker {
+            let path = config.state_dir.join(archipelago::package::TRACKER_FILE);
+            std::fs::create_dir(&config.state_dir)
+                .and_then(|()| std::fs::write(path, tracker.to_string()))
+                .map_err(|error| format!("no past: {error}"))?;
+        }
         let podman =
             MockPodman::with_version_and_time(PodmanVersion::new(5, 4, 2), chrono::Utc::now());
         podman.add_image(FIXTURE_IMAGE);
@@ -101,7 +114,7 @@ impl Node {
         browser
             .until_true(
                 "the page is live",
-                "document.getElementById('link').dataset.state === 'live' && document.getElementById('catalog').children.length > 0",
+                "document.getElementById('link').dataset.state === 'live' && document.getElementById('versions').textContent.includes('podman')",
             )
             .await
     }
@@ -184,10 +197,29 @@ impl Node {
         }
     }
 
-    /// Makes the app in a container do something, as `exit 3`.
+    /// The monitor looks, as it does by itself when podman tells of something.
+    pub(crate) fn look(&self) {
+        self.daemon.look_now();
+    }
+
+    /// Makes the app in a container end, as by `exit 3`, and waits until podman says so.
     pub(crate) async fn poke(&self, container: &str, what: &str) -> Result<(), String> {
         self.podman(&format!("exec {container} /fixture poke {what}"))
-            .await
+            .await?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let state = || {
+            let all = self.podman.containers();
+            let found = all.into_iter().find(|one| one.name == container);
+            found.map(|one| one.state)
+        };
+        while state() == Some(ContainerState::Running) {
+            if Instant::now() > deadline {
+                return Err(format!("`{container}` still runs after `poke {what}`"));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.look();
+        Ok(())
     }
 
     /// Puts a manifest into the catalog: title, version, and its containers in TOML.

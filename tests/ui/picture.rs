@@ -1,7 +1,8 @@
 //! The README's picture of the page.
 
 use archipelago::container::mock_podman::FIXTURE_IMAGE;
-use serde_json::json;
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::node::{Node, container};
@@ -22,8 +23,36 @@ pub(crate) fn unwanted() -> Option<String> {
         .then(|| format!("{VARIABLE} names no file to write"))
 }
 
+/// How some containers ended in the last days.
+fn past() -> Value {
+    let history = |attempts: u32, ends: &[(&str, Option<i32>, i64)]| {
+        let exits: Vec<Value> = ends
+            .iter()
+            .map(|(reason, code, minutes)| {
+                let at = Utc::now() - TimeDelta::minutes(*minutes);
+                json!({ "reason": reason, "code": code, "at": at, "run": at - TimeDelta::minutes(7) })
+            })
+            .collect();
+        let none = Value::Null;
+        json!({
+            "attempts": attempts, "last_attempt": Utc::now() - TimeDelta::seconds(18), "running_since": none, "gave_up": none,
+            "start_error": none, "stopping_since": none, "podman_restarts": 0, "exits": exits,
+        })
+    };
+    let oom = ("killed (OOM)", Some(137));
+    json!({ "containers": {
+        "mempool-db": history(2, &[(oom.0, oom.1, 310), (oom.0, oom.1, 190), (oom.0, oom.1, 64)]),
+        "bitcoin-core": history(0, &[("interrupted", None, 1270)]),
+        "lnd": history(0, &[("interrupted", None, 1270), ("crashed", Some(2), 1262)]),
+        "strfry": history(1, &[("crashed", Some(1), 42), ("crashed", Some(1), 27)]),
+    }})
+}
+
 async fn picture(node: &Node, browser: &Browser) -> Outcome {
     let path = std::env::var(VARIABLE).map_err(|error| format!("{VARIABLE}: {error}"))?;
+    // A node with a past, in place of the one without.
+    let _ = node;
+    let node = &Node::with_past(Some(past())).await?;
     for (id, title, version, containers) in [
         (
             "bitcoin-core",
@@ -63,29 +92,23 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
     node.rpc("package.stop", json!({ "id": "fedimint" }))
         .await?;
     node.open(browser).await?;
-    // The first ends are healed at once, the last ones wait for their turn.
-    for (name, what, package) in [
-        ("strfry", "exit 1", "strfry"),
-        ("strfry", "exit 1", "strfry"),
-        ("mempool-db", "oom", "mempool"),
-        ("mempool-db", "oom", "mempool"),
-    ] {
-        browser
-            .until("it can end", CARDS, |cards| {
-                cards[package]["state"] == "running"
-            })
-            .await?;
-        node.poke(name, what).await?;
-        let ends = format!(
-            "return document.querySelectorAll('[data-container={name}] .exits li').length;"
-        );
-        browser
-            .until("its end is in the history", &ends, |count| {
-                count.as_u64() >= Some(1)
-            })
-            .await?;
+    // The first end of each is healed at once, and the second waits for its turn.
+    for (name, what) in [("strfry", "exit 1"), ("mempool-db", "oom")] {
+        for _ in 0..2 {
+            let history = format!(
+                "const row = document.querySelector('[data-container={name}]'); \
+                 return [row.querySelector('.since').checkVisibility(), row.querySelectorAll('.exits li').length];"
+            );
+            let before = browser
+                .until("it runs", &history, |seen| seen[0] == true)
+                .await?;
+            node.poke(name, what).await?;
+            browser
+                .until("its end is remembered", &history, |seen| seen[1] != before[1])
+                .await?;
+        }
     }
-    // An update that takes its time, and one that waits below.
+    // An install that takes its time.
     node.podman.pull_delay_ms(120_000);
     node.offer(
         "electrs",

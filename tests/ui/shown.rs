@@ -58,6 +58,7 @@ async fn every_state_has_its_word_its_colour_and_its_code(
         })
         .await?;
     node.podman.power_loss();
+    node.look();
     let cards = browser
         .until("all states are shown", CARDS, |cards| {
             cards["dark"]["state"] == "interrupted" && cards["well"]["state"] == "running"
