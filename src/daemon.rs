@@ -19,7 +19,7 @@ use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
 use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
-use crate::package::Packages;
+use crate::package::{Packages, corrupt_file};
 use crate::store::{Loaded, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::watchdog::Watched;
@@ -98,7 +98,7 @@ impl Daemon {
         let boot_id = host.boot_id();
         let past = match &pid_file {
             Loaded::Corrupt { moved_to, why } => {
-                tracing::error!(moved_to = %moved_to.display(), why, "the PID file was corrupt, moved aside");
+                packages.notify(corrupt_file(moved_to, why));
                 Past::Killed { pid: None }
             }
             Loaded::Value(_) | Loaded::Absent => {
@@ -166,6 +166,12 @@ impl Daemon {
     /// together with this.
     pub async fn serve(&self, listener: TcpListener) {
         api::serve(listener, self.router(), self.ending.clone()).await;
+    }
+
+    /// The packages that it works on.
+    #[must_use]
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.packages
     }
 
     /// The bearer token of the RPC service.

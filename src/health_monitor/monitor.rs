@@ -165,9 +165,7 @@ impl Monitor {
                 Action::Wait => tracing::debug!(%decision),
                 Action::Notify => {
                     tracing::error!(%decision, "needs attention");
-                    let now = self.packages.clock.now();
-                    self.packages
-                        .change_tracker(|tracker| tracker.give_up(&decision.container, now));
+                    self.packages.gave_up(decision);
                 }
                 Action::Start | Action::Restart | Action::Recreate => {
                     let package = decision.package.as_str();

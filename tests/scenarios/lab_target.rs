@@ -96,8 +96,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let config = format!(
-        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\n\n[install]\nstay_up_secs = 1\n",
-        scenario.look_every
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every, scenario.events
     );
     Lab::builder()
         .name(scenario.name().replace("::", "-"))

@@ -28,7 +28,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(async {
-        let mock = Mock::new(scenario.look_every).await?;
+        let mock = Mock::new(scenario).await?;
         let podman = mock.podman.clone();
         let mut stage = Stage::new(Box::new(mock));
         let outcome = (scenario.run)(&mut stage).await;
@@ -65,7 +65,7 @@ struct Mock {
 }
 
 impl Mock {
-    async fn new(look_every: u64) -> Result<Self, String> {
+    async fn new(scenario: &Scenario) -> Result<Self, String> {
         // In memory where there is such a place: fsync of state files is most of a mock scenario's time on a disk.
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -75,7 +75,8 @@ impl Mock {
             apps_dir: folder.path().join("apps"),
             ..Config::default()
         };
-        config.health.interval = Duration::from_secs(look_every);
+        config.health.interval = Duration::from_secs(scenario.look_every);
+        config.health.events = scenario.events;
         config.install.stay_up = Duration::from_secs(1);
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
         let podman = MockPodman::new();

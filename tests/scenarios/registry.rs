@@ -16,6 +16,8 @@ pub(crate) struct Scenario {
     pub(crate) function: &'static str,
     /// Seconds between two looks of the health monitor.
     pub(crate) look_every: u64,
+    /// Whether podman's events make the monitor look as well.
+    pub(crate) events: bool,
     /// What a target must be able to give; where it cannot, the trial is ignored.
     pub(crate) needs: &'static [Need],
     /// Starts it.
@@ -31,16 +33,20 @@ impl Scenario {
 }
 
 /// Lists the scenarios of a module: `scenarios![one, two look_every 3600 needs [MemoryLimit]]`. One that is left out is dead
-/// code, and does not build.
+/// code, and does not build. With `look_every` the monitor does not follow events, unless it says `events true` after it.
 macro_rules! scenarios {
     (@every) => { 1 };
     (@every $every:literal) => { $every };
-    ($($function:ident $(look_every $every:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
+    (@events [] []) => { true };
+    (@events [$every:literal] []) => { false };
+    (@events [$every:literal] [$events:literal]) => { $events };
+    ($($function:ident $(look_every $every:literal)? $(events $events:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
         pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
             $($crate::registry::Scenario {
                 module: module_path!(),
                 function: stringify!($function),
                 look_every: $crate::registry::scenarios!(@every $($every)?),
+                events: $crate::registry::scenarios!(@events [$($every)?] [$($events)?]),
                 needs: &[$($($crate::target::Need::$need),*)?],
                 run: |stage| Box::pin($function(stage)),
             }),*

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Context, Nothing, RpcError};
-use crate::package::{PackageError, Packages, UninstallOptions};
+use crate::package::{InstallOptions, PackageError, Packages, UninstallOptions};
 use crate::state::PackageDataEntry;
 
 /// A package.
@@ -42,7 +42,7 @@ pub(super) async fn list(context: Context, _: Nothing) -> Result<Vec<PackageData
 pub(super) async fn install(context: Context, Id { id }: Id) -> Outcome {
     let name = id.clone();
     run(context, id, move |packages| async move {
-        packages.install(&name).await
+        packages.install(&name, InstallOptions::default()).await
     })
     .await
 }
