@@ -1,6 +1,5 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
-mod events;
 mod heal;
 mod install;
 mod named;
@@ -14,3 +13,4 @@ mod stop;
 mod uninstall;
 mod watch;
 mod watchdog;
+mod woken;
