@@ -101,8 +101,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let config = format!(
-        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\n\n[install]\nstay_up_secs = 1\n",
-        scenario.look_every, scenario.attempts, scenario.slow_lane
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
     Lab::builder()
         .name(scenario.name().replace("::", "-"))

@@ -104,7 +104,9 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
                 .await?;
             node.poke(name, what).await?;
             browser
-                .until("its end is remembered", &history, |seen| seen[1] != before[1])
+                .until("its end is remembered", &history, |seen| {
+                    seen[1] != before[1]
+                })
                 .await?;
         }
     }

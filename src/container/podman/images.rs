@@ -89,15 +89,14 @@ impl Podman {
         let socket = self.socket.as_deref()?;
         let mut layers = Layers::default();
         let mut error = None;
-        let mut on_line = |line: Option<&str>| match line.map(serde_json::from_str::<Step>) {
-            Some(Ok(step)) => {
+        let mut on_line = |line: Option<&str>| {
+            // What is not known here tells nothing.
+            if let Some(Ok(step)) = line.map(serde_json::from_str::<Step>) {
                 error = step.error.clone().or(error.take());
                 if let Some(progress) = layers.advance(&step) {
                     on_progress(progress);
                 }
             }
-            // The beginning, and what is not known here.
-            None | Some(Err(_)) => {}
         };
         let path = rest::pull(reference);
         let pull = socket.lines(Method::POST, &path, &mut on_line);
