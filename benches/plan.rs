@@ -56,6 +56,7 @@ impl Node {
                 manifest,
                 phase: Phase::Installed,
                 made: Vec::new(),
+                docker_image: None,
                 since: now,
             };
             node.records.insert(id, record);
