@@ -19,6 +19,7 @@ use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
 use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
+use crate::metrics::{Meter, MeteredExecutor};
 use crate::package::{Packages, corrupt_file};
 use crate::store::{Loaded, Store, StoreError};
 use crate::tasks::Tasks;
@@ -90,11 +91,18 @@ impl Daemon {
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
         let lock = lock(&store, &pid_file)?;
+        let meter = Meter::default();
+        let is_this_machine = executor.is_this_machine();
+        let podman = Podman::new(Arc::new(MeteredExecutor {
+            inner: executor,
+            meter: meter.clone(),
+        }));
         let podman = match &config.podman_socket {
-            Some(socket) if executor.is_this_machine() => Podman::new(executor).with_socket(socket),
-            Some(_) | None => Podman::new(executor),
+            Some(socket) if is_this_machine => podman.with_socket(socket),
+            Some(_) | None => podman,
         };
-        let packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
+        let mut packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
+        packages.meter = meter;
         let boot_id = host.boot_id();
         let past = match &pid_file {
             Loaded::Corrupt { moved_to, why } => {
@@ -123,14 +131,21 @@ impl Daemon {
         let packages = Arc::new(packages);
         let tasks = Tasks::default();
         let monitor = Monitor::new(Arc::clone(&packages), tasks.clone());
-        let api = api::Context::new(Arc::clone(&packages), monitor.clone(), tasks.clone(), token);
+        let ending = CancellationToken::new();
+        let api = api::Context::new(
+            Arc::clone(&packages),
+            monitor.clone(),
+            tasks.clone(),
+            token,
+            ending.clone(),
+        );
         Ok(Self {
             monitor,
             packages,
             tasks,
             api,
             past,
-            ending: CancellationToken::new(),
+            ending,
             presence: Mutex::new(Some(Presence {
                 _process: process,
                 _lock: lock,
@@ -140,6 +155,8 @@ impl Daemon {
 
     /// Begins recovery and, after it, the monitor. Once is enough.
     pub fn begin(&self) {
+        let api = self.api.clone();
+        self.tasks.spawn(async move { api.run().await });
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();

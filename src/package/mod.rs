@@ -35,6 +35,7 @@ use crate::container::podman::{Podman, PodmanError};
 use crate::container::status::ContainerStatus;
 use crate::crash_recovery;
 use crate::host::Host;
+use crate::metrics::Meter;
 use crate::state::{self, PackageDataEntry};
 use crate::store::{Store, StoreError};
 
@@ -79,6 +80,8 @@ pub struct Packages {
     turns: Mutex<BTreeMap<String, Arc<TurnMutex<()>>>>,
     /// Held from looking whether the shared network is needed until it is made or removed.
     network: TurnMutex<()>,
+    /// Counts what is worth counting.
+    pub(crate) meter: Meter,
     /// Wakes the monitor.
     pub(crate) wake: Arc<Notify>,
     /// Wakes the monitor too, after a moment in which more may happen.
@@ -133,6 +136,7 @@ impl Packages {
             writing: Mutex::new(()),
             turns: Mutex::new(BTreeMap::new()),
             network: TurnMutex::new(()),
+            meter: Meter::default(),
             wake: Arc::new(Notify::new()),
             events: Notify::new(),
         };
@@ -172,7 +176,11 @@ impl Packages {
     /// [`PodmanError`]; `system.health` shows it too.
     pub(crate) async fn look(&self) -> Result<BTreeMap<String, ContainerStatus>, PodmanError> {
         let result = self.podman.list(PACKAGE_LABEL).await;
-        self.book().podman_error = result.as_ref().err().map(|error| chain(error));
+        let error = result.as_ref().err().map(|error| chain(error));
+        let before = std::mem::replace(&mut self.book().podman_error, error.clone());
+        if error != before {
+            self.tell_shown();
+        }
         let statuses = match result {
             Ok(statuses) => statuses,
             // On podman 4.3 one broken container makes the list of all fail; the others are still watched.

@@ -1,7 +1,9 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod events;
 mod heal;
 mod install;
+mod metrics;
 mod named;
 mod node;
 mod plan;

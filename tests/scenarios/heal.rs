@@ -11,6 +11,8 @@ scenarios![
     oom_killed_container_is_shown_and_healed look_every 3600 needs [MemoryLimit],
     created_container_is_seen_and_started look_every 3600,
     exited_container_is_restarted_and_counted,
+    killed_container_runs_again_within_seconds look_every 3600 events true,
+    unhealthy_container_is_restarted_at_once look_every 3600 events true,
 ];
 
 fn container(package: &Value) -> &Value {
@@ -118,4 +120,42 @@ async fn exited_container_is_restarted_and_counted(stage: &mut Stage) -> Outcome
         second["Running"] == true && second["StartedAt"] != first["StartedAt"],
         || format!("podman did not start it again: {second:#}"),
     )
+}
+
+async fn killed_container_runs_again_within_seconds(stage: &mut Stage) -> Outcome {
+    stage
+        .install("fragile", &[serve("fragile"), serve("steady")])
+        .await?;
+    let first = stage.state_of("fragile").await?;
+    // The next look of its own is an hour away: only podman's event tells the monitor.
+    stage
+        .inject(Fault::Exit {
+            container: "fragile",
+            code: 3,
+        })
+        .await?;
+    stage
+        .until("fragile", "was restarted", |package| {
+            package["state"] == "running" && container(package)["restarts"] == 1
+        })
+        .await?;
+    let second = stage.state_of("fragile").await?;
+    expect(second["Pid"] != first["Pid"], || {
+        format!("podman did not start it again: {second:#}")
+    })
+}
+
+async fn unhealthy_container_is_restarted_at_once(stage: &mut Stage) -> Outcome {
+    let health =
+        "[containers.health]\ncommand = [\"/fixture\", \"check\"]\ninterval_secs = 1\nretries = 1";
+    stage.install("ill", &[serve("ill").with(health)]).await?;
+    stage
+        .podman(&["exec", "ill", "/fixture", "poke", "unhealthy"])
+        .await?;
+    stage
+        .until("ill", "was restarted and is healthy", |package| {
+            package["state"] == "running" && container(package)["restarts"] == 1
+        })
+        .await?;
+    Ok(())
 }

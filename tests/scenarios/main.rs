@@ -7,6 +7,7 @@
 //! Listing (`--list`) touches no engine. A scenario that needs what a target cannot give is ignored at listing, with the
 //! reason in its name's place on standard error.
 
+mod api;
 mod fixture;
 mod heal;
 mod install;
@@ -14,6 +15,7 @@ mod lab_target;
 mod mock_target;
 mod recovery;
 mod registry;
+mod socket;
 mod stage;
 mod stop;
 mod target;
@@ -33,6 +35,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
+        api::SCENARIOS,
     ]
     .into_iter()
     .flatten()
@@ -40,6 +43,9 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
 
 fn main() -> ExitCode {
     archipelago_lab::init();
+    if std::env::args().nth(1).as_deref() == Some(socket::PROBE) {
+        return socket::probe();
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     let mut labs = Vec::new();
@@ -58,6 +64,13 @@ fn main() -> ExitCode {
         let run = || lab_target::run(scenario).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
+    let ignored = lab_target::unfit();
+    match &ignored {
+        Some(reason) => eprintln!("{} is ignored: {reason}", socket::NAME),
+        None => labs.push(socket::NAME.to_owned()),
+    }
+    let run = || socket::run().map_err(Failed::from);
+    trials.push(Trial::test(socket::NAME, run).with_ignored_flag(ignored.is_some()));
     if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
         // A runner that is killed takes no trials with it by itself.
         if let Err(error) = archipelago_lab::die_with_parent() {
