@@ -74,6 +74,7 @@ impl Packages {
             self.notify(back_after_power_loss(&plan, &failed));
         }
         self.book().recovering = false;
+        self.tell_shown();
         self.refresh_snapshot().await;
     }
 

@@ -21,6 +21,7 @@ use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
 use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
+use crate::metrics::{Meter, MeteredExecutor};
 use crate::package::{Packages, corrupt_file};
 use crate::store::{Loaded, Store, StoreError, make_private_dir};
 use crate::tasks::Tasks;
@@ -95,7 +96,13 @@ impl Daemon {
         let lock = lock(&config.state_dir, process.identity.pid)?;
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
-        let packages = Packages::open(config, Podman::new(executor), clock, Arc::clone(&host))?;
+        let meter = Meter::default();
+        let podman = Podman::new(Arc::new(MeteredExecutor {
+            inner: executor,
+            meter: meter.clone(),
+        }));
+        let mut packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
+        packages.meter = meter;
         let boot_id = host.boot_id();
         let past = match &pid_file {
             Loaded::Corrupt { moved_to, why } => {
@@ -123,14 +130,21 @@ impl Daemon {
         let packages = Arc::new(packages);
         let tasks = Tasks::default();
         let monitor = Monitor::new(Arc::clone(&packages), tasks.clone());
-        let api = api::Context::new(Arc::clone(&packages), monitor.clone(), tasks.clone(), token);
+        let ending = CancellationToken::new();
+        let api = api::Context::new(
+            Arc::clone(&packages),
+            monitor.clone(),
+            tasks.clone(),
+            token,
+            ending.clone(),
+        );
         Ok(Self {
             monitor,
             packages,
             tasks,
             api,
             past,
-            ending: CancellationToken::new(),
+            ending,
             presence: Mutex::new(Some(Presence {
                 _process: process,
                 _lock: lock,
@@ -140,6 +154,8 @@ impl Daemon {
 
     /// Begins recovery and, after it, the monitor. Once is enough.
     pub fn begin(&self) {
+        let api = self.api.clone();
+        self.tasks.spawn(async move { api.run().await });
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();

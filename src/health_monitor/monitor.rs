@@ -210,6 +210,7 @@ impl Monitor {
         self.packages
             .change_tracker(|tracker| tracker.attempt(name, now));
         let outcome = self.packages.heal(decision).await;
+        self.packages.meter.healed(decision.action, outcome.is_ok());
         let error = outcome.as_ref().err().map(|error| chain(error));
         if let Some(error) = &error {
             tracing::error!(container = name, error, "healing failed");

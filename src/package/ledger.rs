@@ -273,6 +273,11 @@ impl Packages {
         })
     }
 
+    /// Tells that what a user interface shows may have changed.
+    pub(crate) fn tell_shown(&self) {
+        self.ledger.tell(Change::Packages);
+    }
+
     /// Says what the operation on `package` does from now on.
     pub(crate) fn step(&self, package: &str, step: impl Into<String>) {
         self.ledger.step(package, step.into());

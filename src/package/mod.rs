@@ -35,6 +35,7 @@ use crate::container::podman::Podman;
 use crate::container::status::ContainerStatus;
 use crate::crash_recovery;
 use crate::host::Host;
+use crate::metrics::Meter;
 use crate::state::{self, PackageDataEntry};
 use crate::store::{Store, StoreError};
 
@@ -79,6 +80,8 @@ pub struct Packages {
     turns: Mutex<BTreeMap<String, Arc<TurnMutex<()>>>>,
     /// Held from looking whether the shared network is needed until it is made or removed.
     network: TurnMutex<()>,
+    /// Counts what is worth counting.
+    pub(crate) meter: Meter,
     /// Wakes the monitor.
     pub(crate) wake: Arc<Notify>,
 }
@@ -136,6 +139,7 @@ impl Packages {
             writing: Mutex::new(()),
             turns: Mutex::new(BTreeMap::new()),
             network: TurnMutex::new(()),
+            meter: Meter::default(),
             wake: Arc::new(Notify::new()),
         };
         for item in news {
@@ -176,7 +180,11 @@ impl Packages {
         &self,
     ) -> Result<BTreeMap<String, ContainerStatus>, crate::container::podman::PodmanError> {
         let result = self.podman.list(PACKAGE_LABEL).await;
-        self.book().podman_error = result.as_ref().err().map(|error| chain(error));
+        let error = result.as_ref().err().map(|error| chain(error));
+        let before = std::mem::replace(&mut self.book().podman_error, error.clone());
+        if error != before {
+            self.tell_shown();
+        }
         Ok(result?
             .into_iter()
             .map(|status| (status.name.clone(), status))
