@@ -522,7 +522,11 @@ impl Node {
                     folders.push(path);
                 } else {
                     let name = path.strip_prefix(&self.config.state_dir);
-                    found.insert(format!("file {}", name.expect("below it").display()));
+                    let name = name.expect("below it").display().to_string();
+                    // What was told to the user stays told.
+                    if name != "notifications.json" {
+                        found.insert(format!("file {name}"));
+                    }
                 }
             }
         }

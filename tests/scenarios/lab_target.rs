@@ -340,6 +340,31 @@ impl Target for Node {
         call(&self.lab, method, params).await
     }
 
+    async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
+        let (shared, method) = (self.lab.clone(), method.to_owned());
+        Ok(tokio::spawn(
+            async move { call(&shared, &method, params).await },
+        ))
+    }
+
+    async fn kill_daemon(&mut self) -> Result<(), String> {
+        let before = self.daemon_pid().await?;
+        self.shell("kill -KILL \"$1\"", &[&before]).await?;
+        // systemd starts it again; until then the old one's port may still seem to answer.
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let now = self.daemon_pid().await?;
+            if now != before && now != "0" {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("systemd did not start the daemon again; pid {now}"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        node_answers(&self.lab).await
+    }
+
     async fn open(&self, path: &str) -> Result<(u16, Body), String> {
         let Way { address, token } = way(&self.lab).await?;
         let request = axum::http::Request::get(path)
@@ -367,31 +392,6 @@ impl Target for Node {
                 CALL.as_secs()
             ))
         })
-    }
-
-    async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
-        let (shared, method) = (self.lab.clone(), method.to_owned());
-        Ok(tokio::spawn(
-            async move { call(&shared, &method, params).await },
-        ))
-    }
-
-    async fn kill_daemon(&mut self) -> Result<(), String> {
-        let before = self.daemon_pid().await?;
-        self.shell("kill -KILL \"$1\"", &[&before]).await?;
-        // systemd starts it again; until then the old one's port may still seem to answer.
-        let deadline = Instant::now() + ANSWER;
-        loop {
-            let now = self.daemon_pid().await?;
-            if now != before && now != "0" {
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(format!("systemd did not start the daemon again; pid {now}"));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        node_answers(&self.lab).await
     }
 
     async fn podman(&self, argv: &[&str]) -> Result<Output, String> {

@@ -38,6 +38,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         recovery::SCENARIOS,
         api::SCENARIOS,
         service::SCENARIOS,
+        socket::SCENARIOS,
     ]
     .into_iter()
     .flatten()
