@@ -31,9 +31,8 @@ const KEEPER: &str = r#"chromedriver "$@" & read -r _; kill -KILL 0"#;
 /// Why there is no browser here; none where there is one.
 pub(crate) fn missing() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = |program: &&str| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
-    };
+    let there =
+        |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).exists());
     // Fedora's has another name.
     let kinds: [&[&str]; 2] = [&["chromium", "chromium-browser"], &["chromedriver"]];
     kinds
