@@ -38,7 +38,6 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         recovery::SCENARIOS,
         api::SCENARIOS,
         service::SCENARIOS,
-        socket::SCENARIOS,
     ]
     .into_iter()
     .flatten()

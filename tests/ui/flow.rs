@@ -308,7 +308,7 @@ async fn a_cut_line_is_shown_and_mends_itself(node: &Node, browser: &Browser) ->
     node.install("base", "Base", "tier = 0").await?;
     node.install("app", "App", crate::shown::WAITS).await?;
     node.open(browser).await?;
-    node.cut_line();
+    node.cut_line().await;
     let link = "
         const stale = document.getElementById('stale');
         return { link: document.getElementById('link-text').textContent, banner: stale.checkVisibility() ? stale.textContent : '', dim: getComputedStyle(document.getElementById('node')).opacity };";

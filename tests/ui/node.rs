@@ -36,11 +36,6 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn new() -> Result<Self, String> {
-        Self::with_past(None).await
-    }
-
-    /// A node that remembers this of how containers ended: the content of its tracker's file.
-    pub(crate) async fn with_past(tracker: Option<Value>) -> Result<Self, String> {
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .map_err(|error| format!("no folder: {error}"))?;
@@ -51,12 +46,6 @@ impl Node {
         };
         config.install.stay_up = Duration::from_millis(300);
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
-        if let Some(tracker) = tracker {
-            let path = config.state_dir.join(archipelago::package::TRACKER_FILE);
-            std::fs::create_dir(&config.state_dir)
-                .and_then(|()| std::fs::write(path, tracker.to_string()))
-                .map_err(|error| format!("no past: {error}"))?;
-        }
         let podman =
             MockPodman::with_version_and_time(PodmanVersion::new(5, 4, 2), chrono::Utc::now());
         podman.add_image(FIXTURE_IMAGE);
@@ -88,8 +77,34 @@ impl Node {
         Ok(node)
     }
 
+    /// Starts the daemon anew, with this past of its containers: the content of its tracker's file.
+    pub(crate) async fn remember(&mut self, tracker: &Value) -> Result<(), String> {
+        self.server.abort();
+        self.daemon.shutdown().await;
+        let path = self
+            .config
+            .state_dir
+            .join(archipelago::package::TRACKER_FILE);
+        std::fs::write(path, tracker.to_string()).map_err(|error| error.to_string())?;
+        self.daemon = Daemon::start(
+            self.config.clone(),
+            Arc::new(self.podman.clone()),
+            Arc::new(SystemClock),
+            Arc::new(MockHost::new()),
+        )
+        .map_err(|error| archipelago_lab::chain(&error))?;
+        let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(|error| error.to_string())?;
+        self.behind = inner.local_addr().map_err(|error| error.to_string())?;
+        let server = axum::serve(inner, self.daemon.router());
+        self.server = tokio::spawn(async move { drop(server.await) }).abort_handle();
+        self.cut_line().await;
+        self.mend_line().await
+    }
+
     pub(crate) async fn end(self) {
-        self.cut_line();
+        self.cut_line().await;
         self.server.abort();
         self.daemon.abort().await;
     }
@@ -120,8 +135,11 @@ impl Node {
     }
 
     /// All connections end, and no new one is taken.
-    pub(crate) fn cut_line(&self) {
-        self.line().take();
+    pub(crate) async fn cut_line(&self) {
+        let line = self.line().take();
+        if let Some(mut line) = line {
+            line.shutdown().await;
+        }
     }
 
     /// The line is as it was before it was cut.

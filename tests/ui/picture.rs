@@ -50,9 +50,9 @@ fn past() -> Value {
 
 async fn picture(node: &Node, browser: &Browser) -> Outcome {
     let path = std::env::var(VARIABLE).map_err(|error| format!("{VARIABLE}: {error}"))?;
-    // A node with a past, in place of the one without.
+    // One that can be given a past.
     let _ = node;
-    let node = &Node::with_past(Some(past())).await?;
+    let mut node = Node::new().await?;
     for (id, title, version, containers) in [
         (
             "bitcoin-core",
@@ -91,6 +91,7 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
     }
     node.rpc("package.stop", json!({ "id": "fedimint" }))
         .await?;
+    node.remember(&past()).await?;
     node.open(browser).await?;
     // The first end of each is healed at once, and the second waits for its turn.
     for (name, what) in [("strfry", "exit 1"), ("mempool-db", "oom")] {
@@ -133,5 +134,6 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
     expect(png.len() < LARGEST, || {
         format!("the picture has {} bytes", png.len())
     })?;
+    node.end().await;
     std::fs::write(&path, png).map_err(|error| format!("{path}: {error}"))
 }

@@ -89,7 +89,7 @@ async fn every_state_has_its_word_its_colour_and_its_code(
     )?;
     expect(
         cards["crashed"]["why"] == "It ended with exit code 3"
-            && cards["crashed"]["next"] == "waits for `base`, which the user stopped",
+            && cards["crashed"]["next"] == "waits for base, which the user stopped",
         || format!("why, or what is next, is missing: {:#}", cards["crashed"]),
     )
 }

@@ -1,7 +1,8 @@
 // What can be installed, and why the rest cannot.
 
 import { button, make, setAttribute, setText, show, sync } from "./dom.js";
-import { failurePart, operationPart, sentence } from "./packages.js";
+import { sentence } from "./container.js";
+import { failurePart, operationPart } from "./packages.js";
 
 /** Why a package of the catalog cannot be installed now; nothing where it can. */
 export function obstacle(entry, installed) {

@@ -1,6 +1,6 @@
 // One container of a package: its state, what comes next, how it ended before, its log.
 
-import { badge, button, make, setText, show, sync } from "./dom.js";
+import { badge, button, make, setText, setWords, show, sync } from "./dom.js";
 import { due, full, keep, now, passed, span } from "./time.js";
 
 /** What the timeline may span: name, and milliseconds. */
@@ -13,6 +13,11 @@ const SPANS = [
   ["year", 365 * 24 * 3_600_000],
 ];
 
+/** A fragment as a sentence. */
+export function sentence(text) {
+  return text === "" ? "" : text[0].toUpperCase() + text.slice(1);
+}
+
 /** `exit code 137`, where there is one. */
 export function codeText(code) {
   return code === null || code === undefined ? "" : `exit code ${code}`;
@@ -22,12 +27,12 @@ export function codeText(code) {
 export function nextLine() {
   const text = make("span");
   const time = make("time");
-  const element = make("p", { class: "next", hidden: true }, make("span", { class: "arrow", "aria-hidden": "true" }), text, " ", time);
+  const element = make("p", { class: "next", hidden: true }, make("span", { class: "arrow", "aria-hidden": "true" }), " ", text, " ", time);
   return {
     element,
     set(next) {
       show(element, next !== null);
-      setText(text, next?.text ?? "");
+      setWords(text, next?.text ?? "");
       keep(time, next?.due ?? null, due);
     },
   };
@@ -39,29 +44,30 @@ export function createContainer(entry, openLog) {
   const reason = make("p", { class: "why" });
   const next = nextLine();
   const since = make("time");
-  const sinceLine = make("p", { class: "since", hidden: true }, "up for ", since);
+  const sinceLine = make("span", { class: "since", hidden: true }, "up for ", since);
   const history = timeline(entry.name);
   const log = button("Log", `of ${entry.name}`, "quiet small", () => openLog(entry.name));
   const element = make(
     "li",
     { class: "container", "data-container": entry.name },
-    make("div", { class: "line" }, make("h4", {}, entry.name), state.element, code, log),
+    make("div", { class: "line" }, make("h4", {}, entry.name), sinceLine, code, state.element, log),
     reason,
     next.element,
-    sinceLine,
     history.element,
   );
   return { element, state, code, reason, next, since, sinceLine, history };
 }
 
-export function updateContainer(part, entry, isAlone) {
+/** Updates it; what the card of its package says already is not said again. */
+export function updateContainer(part, entry, card) {
+  const isAlone = card.containers.length === 1;
   part.state.set(entry.colour, entry.state);
   show(part.state.element, !isAlone);
-  setText(part.code, isAlone ? "" : codeText(entry.exit_code));
-  // Alone, the card says it already.
-  show(part.reason, !isAlone && entry.state !== "running");
-  setText(part.reason, entry.reason);
-  part.next.set(isAlone ? null : entry.next);
+  const isTold = isAlone || card.why.startsWith(`\`${entry.name}\``);
+  setText(part.code, isTold ? "" : codeText(entry.exit_code));
+  show(part.reason, !isTold && entry.state !== "running");
+  setWords(part.reason, sentence(entry.reason));
+  part.next.set(isTold ? null : entry.next);
   const isUp = entry.running_since !== null;
   show(part.sinceLine, isUp);
   keep(part.since, entry.running_since, (at, at_now) => span(at_now - at));

@@ -21,6 +21,16 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Sets a text in which names stand in backticks, as archipelago writes them. */
+export function setWords(element, text) {
+  if (element.words === text) return;
+  element.words = text;
+  const parts = text.split("`");
+  // An odd one is a backtick of its own, and stays one.
+  const isPaired = parts.length % 2 === 1;
+  element.replaceChildren(...(isPaired ? parts.map((part, index) => (index % 2 === 1 ? make("code", {}, part) : part)) : [text]));
+}
+
 /** Sets an attribute, or takes it away. */
 export function setAttribute(element, name, value) {
   if (value === null || value === undefined || value === false) element.removeAttribute(name);

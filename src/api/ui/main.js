@@ -2,10 +2,11 @@
 
 import { TokenRefused, call, follow, setToken, takeTokenFromAddress, token } from "./api.js";
 import { obstacle, showCatalog } from "./catalog.js";
+import { sentence } from "./container.js";
 import { askUninstall, closeDialogs, showLog } from "./dialogs.js";
-import { badge, make, setAttribute, setText, show, sync } from "./dom.js";
-import { entryOf, sentence, showPackages } from "./packages.js";
-import { ago, keep, passed, span } from "./time.js";
+import { badge, make, setAttribute, setText, setWords, show, sync } from "./dom.js";
+import { entryOf, showPackages } from "./packages.js";
+import { ago, keep, now, passed, span } from "./time.js";
 
 const by = (id) => document.getElementById(id);
 
@@ -82,7 +83,11 @@ function newest(id) {
 }
 
 const under_way = (operation) => (operation?.state === "running" ? operation : null);
-const failed = (operation) => (operation?.state === "failed" && !node.dismissed.has(operation.id) ? operation : null);
+/** A failure, for a day or until it is put away. */
+function failed(operation) {
+  if (operation?.state !== "failed" || node.dismissed.has(operation.id)) return null;
+  return now() - Date.parse(operation.ended_at) < 86_400_000 ? operation : null;
+}
 
 function renderNow() {
   renderLink();
@@ -159,7 +164,7 @@ function renderNews() {
       part.severity.set(colour, item.severity);
       const whom = item.container ?? item.package;
       const isNamed = whom === null || whom === undefined || item.text.includes(whom);
-      setText(part.text, isNamed ? sentence(item.text) : `${whom}: ${item.text}`);
+      setWords(part.text, isNamed ? sentence(item.text) : `${whom}: ${item.text}`);
       keep(part.time, item.at, passed);
     },
   );

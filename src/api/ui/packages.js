@@ -1,7 +1,7 @@
 // The cards of installed packages, and of those on their way in.
 
-import { badge, button, make, setAttribute, setText, show, sync } from "./dom.js";
-import { codeText, createContainer, nextLine, updateContainer } from "./container.js";
+import { badge, button, make, setAttribute, setText, setWords, show, sync } from "./dom.js";
+import { codeText, createContainer, nextLine, sentence, updateContainer } from "./container.js";
 import { keep, passed } from "./time.js";
 
 /** Where a start makes sense: at once, instead of at the next attempt. */
@@ -81,32 +81,27 @@ function updatePackage(part, { entry, operation, failed, newVersion }, does) {
   part.state.set(entry.colour, entry.state);
   setText(part.code, isAtWork ? "" : codeText(entry.exit_code));
   show(part.why, entry.why !== "" && entry.state !== "running" && !isAtWork);
-  setText(part.why, sentence(entry.why));
+  setWords(part.why, sentence(entry.why));
   part.next.set(isAtWork ? null : entry.next);
   part.work.set(operation);
   part.failure.set(failed);
-  const isAlone = entry.containers.length === 1;
   sync(
     part.containers,
     entry.containers,
     (container) => container.name,
     (container) => createContainer(container, does.log),
-    (container, data) => updateContainer(container, data, isAlone),
+    (container, data) => updateContainer(container, data, entry),
   );
-  show(part.containers, entry.containers.length > 0);
+  // On its way in there is nothing to tell of them yet.
+  show(part.containers, entry.containers.length > 0 && operation?.kind !== "install");
   const { start, stop, restart, update, uninstall } = part.buttons;
   show(start, STARTABLE.has(entry.state));
   show(stop, entry.colour !== "blue" && entry.state !== "stopped" && entry.state !== "done");
   show(restart, RESTARTABLE.has(entry.state));
   show(update, newVersion !== null);
   if (newVersion !== null) setText(update.firstChild, `Update to ${newVersion}`);
-  show(uninstall, !isAtWork || entry.containers.length > 0);
+  show(uninstall, operation?.kind !== "install");
   for (const each of Object.values(part.buttons)) setAttribute(each, "aria-disabled", isAtWork ? "true" : null);
-}
-
-/** A fragment as a sentence. */
-export function sentence(text) {
-  return text === "" ? "" : text[0].toUpperCase() + text.slice(1);
 }
 
 const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"];
@@ -167,7 +162,7 @@ export function failurePart(title, does) {
       id = operation.id;
       setText(what, `${sentence(operation.kind)} failed`);
       keep(time, operation.ended_at, passed);
-      setText(text, sentence(operation.error ?? ""));
+      setWords(text, sentence(operation.error ?? ""));
     },
   };
 }
