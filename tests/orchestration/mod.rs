@@ -1,5 +1,6 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod catalog;
 mod heal;
 mod install;
 mod named;
@@ -9,6 +10,7 @@ mod recover;
 mod rpc;
 mod rpc_limits;
 mod schema;
+mod secrets;
 mod stop;
 mod uninstall;
 mod watch;

@@ -14,6 +14,7 @@ mod lab_target;
 mod mock_target;
 mod recovery;
 mod registry;
+mod secrets;
 mod stage;
 mod stop;
 mod target;
@@ -30,6 +31,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         install::SCENARIOS,
         heal::SCENARIOS,
+        secrets::SCENARIOS,
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,

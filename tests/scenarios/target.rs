@@ -42,6 +42,11 @@ pub(crate) trait Target: Send + Sync {
     async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String>;
     /// Every file below archipelago's state folder, by path relative to it, with its content.
     async fn state_files(&self) -> Result<Vec<(String, String)>, String>;
+    /// From now on every call of podman is noted down, with its arguments and variables.
+    async fn watch_podman(&self) -> Result<(), String>;
+    /// Where any of these texts is to be seen: in what was noted of podman, in arguments and variables of other processes
+    /// than the apps', in the journal, and in files outside of `secrets/` and podman's own storage.
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String>;
     /// Restarts the daemon as systemd does; containers go on.
     async fn restart_daemon(&mut self) -> Result<(), String>;
     /// Cuts the power and boots again; the daemon answers again after it.

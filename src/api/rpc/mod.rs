@@ -33,6 +33,7 @@ const STARTING: &[i64] = &[
     codes::DID_NOT_START,
     codes::DID_NOT_STAY_UP,
     codes::NAME_TAKEN,
+    codes::NOT_INSTALLABLE,
     codes::PODMAN_FAILED,
     codes::SECRET_MISSING,
     codes::STORE_FAILED,
