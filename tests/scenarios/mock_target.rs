@@ -221,6 +221,20 @@ impl Target for Mock {
         Ok(files)
     }
 
+    async fn watch_podman(&self) -> Result<(), String> {
+        // It notes down all calls anyway.
+        Ok(())
+    }
+
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String> {
+        let calls = self.podman.calls();
+        Ok(calls
+            .iter()
+            .filter(|call| texts.iter().any(|text| call.concat().contains(text)))
+            .map(|call| format!("podman {}", call.join(" ")))
+            .collect())
+    }
+
     async fn restart_daemon(&mut self) -> Result<(), String> {
         self.take_daemon()?.shutdown().await;
         self.start_daemon().await

@@ -36,6 +36,7 @@ const STARTING: &[i64] = &[
     codes::DID_NOT_STAY_UP,
     codes::EXCLUDED,
     codes::NAME_TAKEN,
+    codes::NOT_INSTALLABLE,
     codes::PODMAN_FAILED,
     codes::SECRET_MISSING,
     codes::STORE_FAILED,
