@@ -136,7 +136,7 @@ impl Packages {
         for (id, phase) in cut_short {
             let operation = match phase {
                 Phase::Installed => continue,
-                Phase::Installing => Operation::Undo,
+                Phase::Installing | Phase::Updating => Operation::Undo,
                 Phase::Uninstalling { .. } => Operation::Uninstall,
             };
             let Ok(running) = self.begin(&id, operation) else {
@@ -148,6 +148,7 @@ impl Packages {
                 match phase {
                     Phase::Installed => continue,
                     Phase::Installing => self.finish_undo(&id).await,
+                    Phase::Updating => self.finish_update(&id).await,
                     Phase::Uninstalling { keep_data } => self.remove_all(&id, keep_data).await,
                 }
             };
@@ -177,6 +178,18 @@ impl Packages {
             });
         }
         let text = format!("an install of `{id}` was cut short and is undone; install it again");
+        self.notify(News::new(Severity::Warning, text).of(id));
+        Ok(())
+    }
+
+    /// Goes back to the old version of an update that was cut short, and says so. What is to run is started by the
+    /// health monitor, once what it needs of others does.
+    async fn finish_update(&self, id: &str) -> Result<(), PackageError> {
+        let old = self.roll_back(id).await?;
+        let version = old.version;
+        let text = format!(
+            "an update of `{id}` was cut short; version {version} is back, update it again"
+        );
         self.notify(News::new(Severity::Warning, text).of(id));
         Ok(())
     }

@@ -97,10 +97,15 @@ impl Daemon {
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
         let meter = Meter::default();
-        let podman = Podman::new(Arc::new(MeteredExecutor {
+        let is_this_machine = executor.is_this_machine();
+        let executor = Arc::new(MeteredExecutor {
             inner: executor,
             meter: meter.clone(),
-        }));
+        });
+        let podman = match &config.podman_socket {
+            Some(socket) if is_this_machine => Podman::new(executor).with_socket(socket),
+            Some(_) | None => Podman::new(executor),
+        };
         let mut packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
         packages.meter = meter;
         let boot_id = host.boot_id();
@@ -159,12 +164,17 @@ impl Daemon {
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();
+        let follower = monitor.clone();
+        if self.packages.config.health.events {
+            self.tasks
+                .spawn(async move { follower.follow_events().await });
+        }
         let beating = monitor.pulse.begin();
         self.tasks.spawn(async move {
             // Dropped when the loop ends for whatever reason, a panic included.
             let _beating = beating;
             packages.recover(&past).await;
-            monitor.run().await;
+            tokio::join!(packages.tell_of_strangers(), monitor.run());
         });
     }
 

@@ -40,6 +40,7 @@ pub(super) fn rebuilt_record(
         docker_image: None,
         phase: Phase::Installed,
         made: Vec::new(),
+        previous: None,
         since: now,
     })
 }

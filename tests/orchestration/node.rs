@@ -150,13 +150,23 @@ impl CommandExecutor for Line {
         args: &[&str],
         on_line: &mut (dyn FnMut(OutputLine) + Send),
     ) -> Result<i32, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
-        self.podman.stream(program, args, on_line).await
+        let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
+            return self.podman.stream(program, args, on_line).await;
+        };
+        if catch.is_done {
+            drop(self.podman.stream(program, args, on_line).await);
+        }
+        self.trap.sprung.notify_one();
+        std::future::pending().await
     }
 }
 
@@ -200,8 +210,18 @@ impl Node {
 
     /// A fresh node with another podman.
     pub(crate) async fn on(major: u32, minor: u32, patch: u32) -> Self {
+        Self::on_with(major, minor, patch, |_| {}).await
+    }
+
+    /// As [`Node::on`], with other settings.
+    pub(crate) async fn on_with(
+        major: u32,
+        minor: u32,
+        patch: u32,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let version = PodmanVersion::new(major, minor, patch);
-        Self::build(MockPodman::with_version(version), |_| {}).await
+        Self::build(MockPodman::with_version(version), change).await
     }
 
     async fn build(podman: MockPodman, change: impl FnOnce(&mut Config)) -> Self {
@@ -211,6 +231,8 @@ impl Node {
             apps_dir: dir.path().join("apps"),
             ..Config::default()
         };
+        // Most tests look at what a fault makes of a node before they let the monitor look.
+        config.health.events = false;
         std::fs::create_dir(&config.apps_dir).expect("a folder for manifests");
         change(&mut config);
         let mut node = Self {

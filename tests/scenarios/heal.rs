@@ -17,6 +17,8 @@ scenarios![
     dependents_wait_until_their_dependency_is_healthy,
     paused_and_done_containers_are_left_alone,
     container_that_never_stays_up_is_given_up_once_and_tried_again_in_the_slow_lane attempts 2 slow_lane 3,
+    killed_container_runs_again_within_seconds look_every 3600 events true,
+    unhealthy_container_is_restarted_at_once look_every 3600 events true,
 ];
 
 /// A health check that passes as long as the app says so; podman looks every second.
@@ -318,4 +320,41 @@ async fn container_that_never_stays_up_is_given_up_once_and_tried_again_in_the_s
     expect(between.num_seconds() >= 3, || {
         format!("the slow lane is too fast: {between}")
     })
+}
+async fn killed_container_runs_again_within_seconds(stage: &mut Stage) -> Outcome {
+    stage
+        .install("fragile", &[serve("fragile"), serve("steady")])
+        .await?;
+    let first = stage.state_of("fragile").await?;
+    // The next look of its own is an hour away: only podman's event tells the monitor.
+    stage
+        .inject(Fault::Exit {
+            container: "fragile",
+            code: 3,
+        })
+        .await?;
+    stage
+        .until("fragile", "was restarted", |package| {
+            package["state"] == "running" && container(package)["restarts"] == 1
+        })
+        .await?;
+    let second = stage.state_of("fragile").await?;
+    expect(second["Pid"] != first["Pid"], || {
+        format!("podman did not start it again: {second:#}")
+    })
+}
+
+async fn unhealthy_container_is_restarted_at_once(stage: &mut Stage) -> Outcome {
+    let health =
+        "[containers.health]\ncommand = [\"/fixture\", \"check\"]\ninterval_secs = 1\nretries = 1";
+    stage.install("ill", &[serve("ill").with(health)]).await?;
+    stage
+        .podman(&["exec", "ill", "/fixture", "poke", "unhealthy"])
+        .await?;
+    stage
+        .until("ill", "was restarted and is healthy", |package| {
+            package["state"] == "running" && container(package)["restarts"] == 1
+        })
+        .await?;
+    Ok(())
 }

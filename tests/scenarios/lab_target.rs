@@ -26,6 +26,26 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// How long a call may take: an install pulls, starts and watches.
 const CALL: Duration = Duration::from_secs(120);
 
+/// Notes its arguments and variables, then is podman.
+const WATCHED_PODMAN: &str = "#!/bin/sh\n{ printf '%s\\n' \"$@\"; env; } >> /run/podman-calls\nexec /usr/bin/podman \"$@\"\n";
+/// Prints where a line of `/run/searched` is to be seen.
+const SEARCH: &str = r#"
+has() { grep --quiet --text --fixed-strings --file=/run/searched "$@"; }
+test -s /run/podman-calls || echo "nothing was noted of podman"
+if has /run/podman-calls; then echo "a call of podman"; fi
+if journalctl --no-pager --output=export | has; then echo "the journal"; fi
+for process in /proc/[0-9]*; do
+    name=$(cat "$process/comm" 2>/dev/null) || continue
+    if has "$process/cmdline" 2>/dev/null; then echo "arguments of $name"; fi
+    # An app has its own secrets.
+    test "$name" = fixture && continue
+    if has "$process/environ" 2>/dev/null; then echo "variables of $name"; fi
+done
+grep --recursive --files-with-matches --text --fixed-strings --no-messages --file=/run/searched \
+    --exclude=searched --exclude-dir=secrets --exclude-dir=containers --exclude-dir=crun --exclude-dir=libpod \
+    /var/lib/archipelago /etc /run /tmp /root /var/log /var/tmp || test $? -le 2
+"#;
+
 /// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
 pub(crate) fn unfit() -> Option<String> {
     if std::env::var_os("DOCKER_HOST").is_some()
@@ -101,8 +121,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let config = format!(
-        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\n\n[install]\nstay_up_secs = 1\n",
-        scenario.look_every, scenario.attempts, scenario.slow_lane
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
     Lab::builder()
         .name(scenario.name().replace("::", "-"))
@@ -434,6 +454,28 @@ impl Target for Node {
             files.push((path.to_owned(), content.to_owned()));
         }
         Ok(files)
+    }
+
+    async fn watch_podman(&self) -> Result<(), String> {
+        lab!(self.lab, lab);
+        // Before `/usr/bin` on the daemon's path. A process that is over in a moment cannot be looked at in `/proc`.
+        lab.write_file("/usr/local/bin/podman", WATCHED_PODMAN.as_bytes())
+            .await
+            .map_err(chain)?;
+        lab.succeed(&["chmod", "+x", "/usr/local/bin/podman"])
+            .await
+            .map_err(chain)?;
+        Ok(())
+    }
+
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String> {
+        lab!(self.lab, lab);
+        // In a file: as arguments of the search they would be found.
+        lab.write_file("/run/searched", (texts.join("\n") + "\n").as_bytes())
+            .await
+            .map_err(chain)?;
+        let found = lab.succeed(&["sh", "-ec", SEARCH]).await.map_err(chain)?;
+        Ok(found.lines().map(str::to_owned).collect())
     }
 
     async fn restart_daemon(&mut self) -> Result<(), String> {

@@ -86,6 +86,7 @@ impl Mock {
         config.health.interval = Duration::from_secs(scenario.look_every);
         config.health.max_restart_attempts = scenario.attempts;
         config.health.slow_lane = Duration::from_secs(scenario.slow_lane);
+        config.health.events = scenario.events;
         config.install.stay_up = Duration::from_secs(1);
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
         let podman = MockPodman::new();
@@ -218,6 +219,20 @@ impl Target for Mock {
             }
         }
         Ok(files)
+    }
+
+    async fn watch_podman(&self) -> Result<(), String> {
+        // It notes down all calls anyway.
+        Ok(())
+    }
+
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String> {
+        let calls = self.podman.calls();
+        Ok(calls
+            .iter()
+            .filter(|call| texts.iter().any(|text| call.concat().contains(text)))
+            .map(|call| format!("podman {}", call.join(" ")))
+            .collect())
     }
 
     async fn restart_daemon(&mut self) -> Result<(), String> {

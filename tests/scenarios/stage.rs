@@ -205,6 +205,15 @@ impl Stage {
         Ok(())
     }
 
+    pub(crate) async fn watch_podman(&mut self) -> Outcome {
+        self.note("note down every call of podman");
+        self.target.watch_podman().await
+    }
+
+    pub(crate) async fn leaks(&mut self, texts: &[&str]) -> Result<Vec<String>, String> {
+        self.target.leaks(texts).await
+    }
+
     pub(crate) async fn state_files(&mut self) -> Result<Vec<(String, String)>, String> {
         self.target.state_files().await
     }

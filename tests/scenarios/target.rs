@@ -64,6 +64,11 @@ pub(crate) trait Target: Send + Sync {
     async fn begin(&self, method: &str, params: Value) -> Result<Call, String>;
     /// Kills the daemon and starts it again; containers go on. It answers again after it.
     async fn kill_daemon(&mut self) -> Result<(), String>;
+    /// From now on every call of podman is noted down, with its arguments and variables.
+    async fn watch_podman(&self) -> Result<(), String>;
+    /// Where any of these texts is to be seen: in what was noted of podman, in arguments and variables of other processes
+    /// than the apps', in the journal, and in files outside of `secrets/` and podman's own storage.
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String>;
     /// Restarts the daemon as systemd does; containers go on.
     async fn restart_daemon(&mut self) -> Result<(), String>;
     /// Cuts the power and boots again; the daemon answers again after it.
