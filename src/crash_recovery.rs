@@ -5,12 +5,15 @@
 
 mod past;
 mod plan;
+mod rebuild;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::catalog::Catalog;
+use crate::container::status::ContainerStatus;
 use crate::package::{News, Operation, PackageError, Packages, Phase, Severity, chain};
 
 pub use past::{AlreadyRunning, Past, PidFile, what_happened};
@@ -45,6 +48,7 @@ impl Packages {
                 }
             }
         };
+        self.rebuild(&statuses);
         self.observe_all(&statuses, &BTreeSet::new(), &BTreeSet::new());
         self.finish_cut_short().await;
         self.finish_stops().await;
@@ -72,6 +76,52 @@ impl Packages {
         self.book().recovering = false;
         self.tell_shown();
         self.refresh_snapshot().await;
+    }
+
+    /// Makes anew what stood in files that could not be read, as far as anything else tells.
+    fn rebuild(&self, statuses: &BTreeMap<String, ContainerStatus>) {
+        let now = self.clock.now();
+        let (lost_records, lost_intents) = {
+            let book = self.book();
+            (book.lost_records.clone(), book.lost_intents)
+        };
+        if lost_records.is_empty() && !lost_intents {
+            return;
+        }
+        let catalog = Catalog::load(&self.config.apps_dir);
+        for id in &lost_records {
+            let manifest = catalog.get(id);
+            let record = manifest.map(|manifest| rebuild::rebuilt_record(manifest, statuses, now));
+            match record {
+                Ok(Some(record)) => match self.put_record(record) {
+                    Ok(()) => {
+                        tracing::warn!(package = id, "its record is rebuilt from the catalog");
+                    }
+                    Err(error) => {
+                        tracing::error!(package = id, error = chain(&error), "not rebuilt");
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => tracing::error!(
+                    package = id,
+                    error = chain(&error),
+                    "its record is lost and cannot be rebuilt; its containers are left as they are"
+                ),
+            }
+        }
+        if lost_intents {
+            let stopped = {
+                let book = self.book();
+                let installed: Vec<_> = book.installed().collect();
+                let snapshot = book.snapshot.as_ref();
+                rebuild::rebuilt_intents(&installed, statuses, snapshot, &book.tracker, now)
+            };
+            tracing::warn!(stopped = ?stopped.packages(), "what the user stopped is rebuilt from what ran");
+            self.replace_stopped(stopped);
+        }
+        let mut book = self.book();
+        book.lost_records.clear();
+        book.lost_intents = false;
     }
 
     /// Undoes installs and finishes uninstalls that a kill has cut short.
