@@ -18,6 +18,9 @@ use crate::target::{Fault, Need, Output, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
+/// What a lab needs beside the shipped unit: the fixture images first, and no word from podman on an old cgroup layout.
+const DROP_IN: &str =
+    "[Unit]\nAfter=lab-images.service\n[Service]\nEnvironment=PODMAN_IGNORE_CGROUPSV1_WARNING=1\n";
 /// How long the daemon may take to answer.
 const ANSWER: Duration = Duration::from_secs(20);
 /// How long a call may take: an install pulls, starts and watches.
@@ -43,6 +46,8 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
     match need {
         // A lab is killed and started again: that works wherever labs do.
         Need::PowerLoss => None,
+        // Every lab has it as PID 1.
+        Need::Systemd => None,
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
             Ok(_) => Some(
@@ -106,6 +111,15 @@ async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
             "/usr/local/bin/archipelago",
         )
         .file("/etc/archipelago/archipelago.toml", config)
+        // The unit that is shipped, in place of the one that labs have for whoever brings a daemon by hand.
+        .file(
+            "/etc/systemd/system/archipelago.service",
+            include_str!("../../systemd/archipelago.service"),
+        )
+        .file(
+            "/etc/systemd/system/archipelago.service.d/lab.conf",
+            DROP_IN,
+        )
         .publish(PORT)
         .start()
         .await
@@ -323,6 +337,16 @@ impl Target for Node {
     async fn podman(&self, argv: &[&str]) -> Result<Output, String> {
         lab!(self.lab, lab);
         let output = lab.podman(argv).await.map_err(chain)?;
+        Ok(Output {
+            code: output.code,
+            stdout: output.stdout_text(),
+            stderr: output.stderr_text(),
+        })
+    }
+
+    async fn shell(&self, argv: &[&str]) -> Result<Output, String> {
+        lab!(self.lab, lab);
+        let output = lab.exec(argv).await.map_err(chain)?;
         Ok(Output {
             code: output.code,
             stdout: output.stdout_text(),

@@ -15,6 +15,7 @@ mod lab_target;
 mod mock_target;
 mod recovery;
 mod registry;
+mod service;
 mod socket;
 mod stage;
 mod stop;
@@ -35,6 +36,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
+        service::SCENARIOS,
         api::SCENARIOS,
     ]
     .into_iter()
@@ -50,10 +52,13 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     let mut labs = Vec::new();
     for scenario in all() {
-        // The mock gives all that scenarios can need.
-        trials.push(Trial::test(format!("mock::{}", scenario.name()), || {
-            mock_target::run(scenario).map_err(Failed::from)
-        }));
+        let name = format!("mock::{}", scenario.name());
+        let ignored = scenario.needs.iter().copied().find_map(mock_target::cannot);
+        if let Some(reason) = &ignored {
+            eprintln!("{name} is ignored: {reason}");
+        }
+        let run = || mock_target::run(scenario).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
         let name = format!("lab::{}", scenario.name());
         let ignored = lab_target::unfit()
             .or_else(|| scenario.needs.iter().copied().find_map(lab_target::cannot));

@@ -18,7 +18,15 @@ use tower::ServiceExt;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Fault, Output, Target};
+use crate::target::{Fault, Need, Output, Target};
+
+/// Why the mock cannot give what a scenario needs.
+pub(crate) fn cannot(need: Need) -> Option<String> {
+    match need {
+        Need::MemoryLimit | Need::PowerLoss => None,
+        Need::Systemd => Some("no systemd runs in it".to_owned()),
+    }
+}
 
 /// Runs a scenario on a fresh mock node.
 pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {

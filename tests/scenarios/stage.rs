@@ -125,6 +125,22 @@ impl Stage {
         }
     }
 
+    /// A command on the node that has to succeed; its standard output.
+    pub(crate) async fn shell(&mut self, argv: &[&str]) -> Result<String, String> {
+        let output = self.target.shell(argv).await?;
+        self.note(format!("{} -> {}", argv.join(" "), output.code));
+        expect(output.code == 0, || {
+            let said = output.stderr.trim_end();
+            format!("`{}` ended with {}: {said}", argv.join(" "), output.code)
+        })?;
+        Ok(output.stdout)
+    }
+
+    /// Lets so much of the target's time go by, between two looks at something that no other method waits for.
+    pub(crate) async fn pause(&mut self, time: Duration) {
+        self.target.pause(time).await;
+    }
+
     /// podman's command line, its standard output as JSON.
     pub(crate) async fn podman_json(&mut self, argv: &[&str]) -> Result<Value, String> {
         let text = self.podman(argv).await?;

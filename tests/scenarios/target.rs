@@ -21,6 +21,8 @@ pub(crate) enum Need {
     MemoryLimit,
     /// The power can be cut.
     PowerLoss,
+    /// The daemon is a service of systemd, and the node has a shell.
+    Systemd,
 }
 
 /// Something that happens to a node by itself.
@@ -53,6 +55,10 @@ pub(crate) trait Target: Send + Sync {
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String>;
     /// Makes the health monitor look now.
     async fn look_now(&self) -> Result<(), String>;
+    /// A command on the node, where there is a systemd.
+    async fn shell(&self, argv: &[&str]) -> Result<Output, String> {
+        Err(format!("this target has no shell for {argv:?}"))
+    }
     /// Lets so much of the target's time go by: real on a lab, virtual on the mock.
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
