@@ -5,6 +5,7 @@
 
 mod book;
 mod error;
+mod hooks;
 mod image;
 mod install;
 mod intent;
@@ -15,12 +16,14 @@ mod make;
 mod notifications;
 mod operation;
 mod pull;
+mod reconcile;
 mod record;
 mod render;
 mod request;
 mod secrets;
 mod spec;
 mod uninstall;
+mod update;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -41,6 +44,7 @@ use crate::store::{Store, StoreError};
 
 pub(crate) use book::Book;
 pub use error::{PackageError, chain};
+pub use hooks::HOOK_WAIT;
 pub use install::InstallOptions;
 pub use intent::UserStopped;
 pub use ledger::{Change, KEPT_OPERATIONS};
@@ -49,7 +53,8 @@ pub use notifications::{KEPT_NOTIFICATIONS, Notification, Severity};
 pub(crate) use notifications::{News, corrupt_file, taken};
 pub use operation::{Operation, OperationState, OperationView, Progress, ProgressUnit};
 pub use pull::{PULL_ATTEMPTS, PULL_WAITS};
-pub use record::{Made, PackageRecord, Phase};
+pub use reconcile::{Outdated, ReconcileReport, Stranger};
+pub use record::{Made, PackageRecord, Phase, Previous};
 pub use render::RenderError;
 pub use request::{Request, Submitted};
 pub use secrets::SECRET_LENGTH;
@@ -59,6 +64,7 @@ pub use spec::{
     spec_hash,
 };
 pub use uninstall::UninstallOptions;
+pub use update::UpdateOptions;
 pub use watch::LOG_LINES;
 
 /// State file of the [`RestartTracker`].
@@ -110,6 +116,7 @@ impl Packages {
                 records.insert(id, record);
             }
         }
+        let lost_records = records_store.lost()?.into_iter();
         let stopped = taken(root.load(intent::FILE)?, None, &mut news).unwrap_or_default();
         let tracker = taken(root.load(TRACKER_FILE)?, None, &mut news).unwrap_or_default();
         let snapshot = taken(root.load(crash_recovery::SNAPSHOT_FILE)?, None, &mut news);
@@ -120,6 +127,10 @@ impl Packages {
             tracker,
             snapshot,
             notifications: taken(kept, None, &mut news).unwrap_or_default(),
+            lost_records: lost_records
+                .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+                .collect(),
+            lost_intents: root.lost()?.iter().any(|name| name == intent::FILE),
             ..Book::default()
         };
         let ledger = Arc::new(Ledger::new(Arc::clone(&clock)));

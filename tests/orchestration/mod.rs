@@ -1,5 +1,10 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod bad_clock;
+mod bad_names;
+mod bad_podman;
+mod bad_state;
+mod catalog;
 mod events;
 mod heal;
 mod install;
@@ -11,6 +16,7 @@ mod recover;
 mod rpc;
 mod rpc_limits;
 mod schema;
+mod secrets;
 mod stop;
 mod uninstall;
 mod watch;

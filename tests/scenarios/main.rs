@@ -15,6 +15,7 @@ mod lab_target;
 mod mock_target;
 mod recovery;
 mod registry;
+mod secrets;
 mod service;
 mod socket;
 mod stage;
@@ -33,11 +34,12 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         install::SCENARIOS,
         heal::SCENARIOS,
+        secrets::SCENARIOS,
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
-        service::SCENARIOS,
         api::SCENARIOS,
+        service::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -29,9 +29,11 @@ pub(super) struct Network {
     pub(super) created_at: DateTime<Utc>,
 }
 
-/// A secret; its content is nobody's business.
+/// A secret.
 #[derive(Debug)]
 pub(super) struct Secret {
+    /// What containers get; podman shows it to nobody else.
+    pub(super) content: String,
     pub(super) id: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) driver_options: BTreeMap<String, String>,
