@@ -32,6 +32,8 @@ pub struct Config {
     pub health: HealthConfig,
     /// `install.*`.
     pub install: InstallConfig,
+    /// `metrics.*`.
+    pub metrics: MetricsConfig,
 }
 
 /// Settings of the health monitor.
@@ -57,6 +59,13 @@ pub struct InstallConfig {
     pub healthy: Duration,
 }
 
+/// Settings of the metrics collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// `metrics.interval_secs`: between two samples of what containers use of the machine.
+    pub interval: Duration,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -73,6 +82,9 @@ impl Default for Config {
             install: InstallConfig {
                 stay_up: Duration::from_secs(3),
                 healthy: Duration::from_secs(120),
+            },
+            metrics: MetricsConfig {
+                interval: Duration::from_secs(300),
             },
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::package::{Operation, Packages, Phase, chain};
+use crate::package::{News, Operation, PackageError, Packages, Phase, Severity, chain};
 
 pub use past::{AlreadyRunning, Past, PidFile, what_happened};
 pub use plan::{Snapshot, recovery_plan};
@@ -63,10 +63,14 @@ impl Packages {
             tracing::info!(?past, ?plan, "bringing back what ran");
         }
         let mut failed = BTreeSet::new();
-        for name in plan {
-            self.bring_back(&name, &mut failed).await;
+        for name in &plan {
+            self.bring_back(name, &mut failed).await;
+        }
+        if *past == Past::PowerLost {
+            self.notify(back_after_power_loss(&plan, &failed));
         }
         self.book().recovering = false;
+        self.tell_shown();
         self.refresh_snapshot().await;
     }
 
@@ -80,35 +84,29 @@ impl Packages {
                 .collect()
         };
         for (id, phase) in cut_short {
-            let outcome = match phase {
+            let operation = match phase {
                 Phase::Installed => continue,
-                Phase::Installing => {
-                    let Ok(_running) = self.begin(&id, Operation::Undo) else {
-                        continue;
-                    };
-                    let _turn = self.turn(&id).await;
-                    self.undo(&id).await.map(|left| left.join(", "))
-                }
-                Phase::Uninstalling { keep_data } => {
-                    let Ok(_running) = self.begin(&id, Operation::Uninstall) else {
-                        continue;
-                    };
-                    let _turn = self.turn(&id).await;
-                    self.remove_all(&id, keep_data)
-                        .await
-                        .map(|()| String::new())
+                Phase::Installing => Operation::Undo,
+                Phase::Uninstalling { .. } => Operation::Uninstall,
+            };
+            let Ok(running) = self.begin(&id, operation) else {
+                // The user is at it.
+                continue;
+            };
+            let outcome = {
+                let _turn = self.turn(&id).await;
+                match phase {
+                    Phase::Installed => continue,
+                    Phase::Installing => self.finish_undo(&id).await,
+                    Phase::Uninstalling { keep_data } => self.remove_all(&id, keep_data).await,
                 }
             };
+            let outcome = running.end(outcome);
             match outcome {
-                Ok(left) if left.is_empty() => tracing::info!(
+                Ok(()) => tracing::info!(
                     package = id,
                     ?phase,
                     "cleared up after an operation that was cut short"
-                ),
-                Ok(left) => tracing::error!(
-                    package = id,
-                    left,
-                    "cannot clear up after an install that was cut short"
                 ),
                 Err(error) => tracing::error!(
                     package = id,
@@ -117,6 +115,20 @@ impl Packages {
                 ),
             }
         }
+    }
+
+    /// Undoes an install that was cut short, and says so.
+    async fn finish_undo(&self, id: &str) -> Result<(), PackageError> {
+        let left = self.undo(id).await?;
+        if !left.is_empty() {
+            return Err(PackageError::Incomplete {
+                package: id.to_owned(),
+                left,
+            });
+        }
+        let text = format!("an install of `{id}` was cut short and is undone; install it again");
+        self.notify(News::new(Severity::Warning, text).of(id));
+        Ok(())
     }
 
     /// Starts one container, in up to three attempts. A failure is left to the health monitor.
@@ -179,4 +191,28 @@ impl Packages {
             }
         }
     }
+}
+
+/// What is said after a power loss.
+fn back_after_power_loss(plan: &[String], failed: &BTreeSet<String>) -> News {
+    let quoted = |names: Vec<&String>| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let (down, up): (Vec<_>, Vec<_>) = plan.iter().partition(|name| failed.contains(*name));
+    let mut text = "the machine went down without a shutdown".to_owned();
+    if plan.is_empty() {
+        text.push_str("; nothing had to be brought back");
+    }
+    if !up.is_empty() {
+        text.push_str(&format!("; brought back: {}", quoted(up)));
+    }
+    if down.is_empty() {
+        return News::new(Severity::Info, text);
+    }
+    text.push_str(&format!(
+        "; did not start, the health monitor goes on trying: {}",
+        quoted(down)
+    ));
+    News::new(Severity::Warning, text)
 }

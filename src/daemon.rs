@@ -19,7 +19,8 @@ use crate::container::runtime::CommandExecutor;
 use crate::crash_recovery::{AlreadyRunning, PID_FILE, Past, PidFile, what_happened};
 use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
-use crate::package::Packages;
+use crate::metrics::{Meter, MeteredExecutor};
+use crate::package::{Packages, corrupt_file};
 use crate::store::{Loaded, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::watchdog::Watched;
@@ -90,11 +91,17 @@ impl Daemon {
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
         let lock = lock(&store, &pid_file)?;
-        let packages = Packages::open(config, Podman::new(executor), clock, Arc::clone(&host))?;
+        let meter = Meter::default();
+        let podman = Podman::new(Arc::new(MeteredExecutor {
+            inner: executor,
+            meter: meter.clone(),
+        }));
+        let mut packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
+        packages.meter = meter;
         let boot_id = host.boot_id();
         let past = match &pid_file {
             Loaded::Corrupt { moved_to, why } => {
-                tracing::error!(moved_to = %moved_to.display(), why, "the PID file was corrupt, moved aside");
+                packages.notify(corrupt_file(moved_to, why));
                 Past::Killed { pid: None }
             }
             Loaded::Value(_) | Loaded::Absent => {
@@ -119,14 +126,21 @@ impl Daemon {
         let packages = Arc::new(packages);
         let tasks = Tasks::default();
         let monitor = Monitor::new(Arc::clone(&packages), tasks.clone());
-        let api = api::Context::new(Arc::clone(&packages), monitor.clone(), tasks.clone(), token);
+        let ending = CancellationToken::new();
+        let api = api::Context::new(
+            Arc::clone(&packages),
+            monitor.clone(),
+            tasks.clone(),
+            token,
+            ending.clone(),
+        );
         Ok(Self {
             monitor,
             packages,
             tasks,
             api,
             past,
-            ending: CancellationToken::new(),
+            ending,
             presence: Mutex::new(Some(Presence {
                 _process: process,
                 _lock: lock,
@@ -136,6 +150,8 @@ impl Daemon {
 
     /// Begins recovery and, after it, the monitor. Once is enough.
     pub fn begin(&self) {
+        let api = self.api.clone();
+        self.tasks.spawn(async move { api.run().await });
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();
@@ -157,6 +173,12 @@ impl Daemon {
     /// together with this.
     pub async fn serve(&self, listener: TcpListener) {
         api::serve(listener, self.router(), self.ending.clone()).await;
+    }
+
+    /// The packages that it works on.
+    #[must_use]
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.packages
     }
 
     /// The bearer token of the RPC service.

@@ -39,6 +39,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// Its name in answers and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Recreate => "recreate",
+            Self::Wait => "wait",
+            Self::Notify => "notify",
+            Self::Skip => "skip",
+        }
+    }
+
     /// Whether it starts the container.
     #[must_use]
     pub fn starts(self) -> bool {

@@ -17,6 +17,7 @@ pub mod crash_recovery;
 pub mod daemon;
 pub mod health_monitor;
 pub mod host;
+mod metrics;
 mod nearest;
 pub mod package;
 pub mod restart_tracker;

@@ -135,6 +135,13 @@ impl RestartTracker {
         self.change(name, |history| (set(&mut history.gave_up, Some(now)), ()));
     }
 
+    /// Whether the monitor gave up on `name`.
+    #[must_use]
+    pub fn gave_up(&self, name: &str) -> bool {
+        self.history(name)
+            .is_some_and(|history| history.gave_up.is_some())
+    }
+
     /// Forgives the attempts: a dependency came back, or the user started it. How it ended stays known.
     pub fn forgive(&mut self, name: &str) {
         if let Some(history) = self.containers.get_mut(name) {

@@ -152,6 +152,10 @@ fn entry(
     let worst = containers.iter().rev().max_by_key(|entry| entry.state);
     let of_operation = match (input.operations.get(&manifest.id), record.phase) {
         (Some(Operation::Install), _) => Some((PackageState::Installing, "it is being installed")),
+        (Some(Operation::Update), _) => Some((PackageState::Installing, "it is being updated")),
+        (Some(Operation::Reconcile), _) => {
+            Some((PackageState::Restarting, "it is being made as it should be"))
+        }
         (Some(Operation::Uninstall | Operation::Undo), _) => {
             Some((PackageState::Uninstalling, "it is being removed"))
         }

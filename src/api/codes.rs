@@ -69,10 +69,14 @@ codes! {
     pub const INCOMPLETE: i64 = -32024;
     /// There is no such operation, or none any more: old ones are forgotten.
     pub const NO_SUCH_OPERATION: i64 = -32025;
-    /// The operation has ended, or is past the point where it can be cancelled cleanly. `data`: `state`.
+    /// The operation has ended, or is past the point where it can be cancelled cleanly. `data`: `operation`.
     pub const NOT_CANCELLABLE: i64 = -32026;
     /// The catalog shows the package and does not know enough to install it. `data`: `reason`.
     pub const NOT_INSTALLABLE: i64 = -32027;
+    /// The operation was cancelled, and undone.
+    pub const CANCELLED: i64 = -32028;
+    /// The image that was asked for is no good, or it is not clear which container it is for. `data`: `image`.
+    pub const BAD_IMAGE: i64 = -32029;
     /// podman failed.
     pub const PODMAN_FAILED: i64 = -32030;
     /// A state file failed.

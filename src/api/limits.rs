@@ -19,6 +19,8 @@ pub(super) const CONNECTIONS: usize = 256;
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
 /// A request's body must have come after so long.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(15);
+/// A scrape of metrics asks podman for so long: Prometheus gives up after ten seconds.
+pub(super) const SCRAPE_TIME: Duration = Duration::from_secs(8);
 
 /// Reads a body.
 pub(super) async fn read_body(request: Request<Body>) -> Result<Bytes, (StatusCode, String)> {

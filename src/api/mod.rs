@@ -3,19 +3,24 @@
 //! | route | what | token |
 //! |---|---|---|
 //! | `POST /rpc/v1` | JSON-RPC 2.0 | yes |
+//! | `GET /events` | what a user interface shows, as server-sent events | yes |
+//! | `GET /metrics` | counters and gauges, for Prometheus | yes |
 //! | `GET /rpc/v1/schema` | what can be called, as an OpenRPC document | no |
 //! | `GET /health` | `ok`, for probes; it tells nothing else | no |
 //!
-//! The token is that of `secrets/rpc-token`, sent as `Authorization: Bearer TOKEN`.
+//! The token is that of `secrets/rpc-token`, sent as `Authorization: Bearer TOKEN`. Prometheus sends it with
+//! `authorization: { credentials_file: … }` in its `scrape_config`.
 //!
 //! A browser on the same network must not be made to call this: a `Host` that is neither an IP address nor
 //! `localhost` (DNS rebinding) and an `Origin` of another host are refused, except where nothing is told.
 
 pub mod codes;
+mod events;
 mod guard;
 mod headers;
 mod jsonrpc;
 mod limits;
+mod metrics;
 mod openrpc;
 mod rpc;
 mod serve;
@@ -30,11 +35,14 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::health_monitor::Monitor;
+use crate::metrics::{Collector, Meter};
 use crate::package::Packages;
 use crate::tasks::Tasks;
 
+pub(crate) use events::Feed;
 pub use limits::BODY_LIMIT;
 pub(crate) use serve::serve;
 pub use token::TOKEN_FILE;
@@ -47,24 +55,38 @@ pub(crate) struct Context {
     pub(crate) monitor: Monitor,
     pub(crate) tasks: Tasks,
     pub(crate) token: Arc<str>,
+    pub(crate) meter: Meter,
+    pub(crate) collector: Arc<Collector>,
+    pub(crate) feed: Arc<Feed>,
     /// One permit for each call under way.
     calls: Arc<Semaphore>,
 }
 
 impl Context {
+    /// What serves these packages. Event streams end at `ending`.
     pub(crate) fn new(
         packages: Arc<Packages>,
         monitor: Monitor,
         tasks: Tasks,
         token: String,
+        ending: CancellationToken,
     ) -> Self {
+        let meter = packages.meter.clone();
         Self {
+            collector: Arc::new(Collector::new(Arc::clone(&packages), meter.clone())),
+            feed: Arc::new(Feed::new(Arc::clone(&packages), ending)),
             packages,
             monitor,
             tasks,
             token: token.into(),
+            meter,
             calls: Arc::new(Semaphore::new(limits::CALLS)),
         }
+    }
+
+    /// What goes on beside the calls: events and metrics. For ever.
+    pub(crate) async fn run(&self) {
+        tokio::join!(self.feed.run(), self.collector.run());
     }
 }
 
@@ -72,6 +94,8 @@ impl Context {
 pub(crate) fn router(context: Context) -> Router {
     let with_token = Router::new()
         .route("/rpc/v1", post(call))
+        .route("/events", get(events::serve))
+        .route("/metrics", get(metrics::serve))
         .layer(from_fn_with_state(context.clone(), require_token));
     let documented = Router::new().route("/rpc/v1/schema", get(openrpc::serve));
     let router = Router::new()

@@ -24,6 +24,7 @@ pub use manifest::{
 pub use order::start_order;
 pub use template::{Form, Part, Template};
 pub use validate::{Problem, Sourced, validate};
+pub(crate) use words::check_image;
 pub use words::{TOKEN_SECRET, is_name};
 
 /// Built-in manifests: file name and text.

@@ -44,7 +44,7 @@ pub(super) fn is_signal(text: &str) -> bool {
     })
 }
 
-pub(super) fn check_image(image: &str) -> Result<(), String> {
+pub(crate) fn check_image(image: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter);
     if !image.chars().all(allowed) || image.starts_with(['-', '.', '/', ':', '@']) {
         return Err(format!("{image:?} is no image reference"));

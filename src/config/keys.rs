@@ -77,6 +77,10 @@ pub(super) const KEYS: &[Key] = &[
         name: "install.healthy_secs",
         set: |config, value| seconds(value, 1).map(|secs| config.install.healthy = secs),
     },
+    Key {
+        name: "metrics.interval_secs",
+        set: |config, value| seconds(value, 1).map(|secs| config.metrics.interval = secs),
+    },
 ];
 
 fn path(value: &Value) -> Result<PathBuf, String> {

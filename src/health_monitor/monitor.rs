@@ -158,9 +158,7 @@ impl Monitor {
                 Action::Wait => tracing::debug!(%decision),
                 Action::Notify => {
                     tracing::error!(%decision, "needs attention");
-                    let now = self.packages.clock.now();
-                    self.packages
-                        .change_tracker(|tracker| tracker.give_up(&decision.container, now));
+                    self.packages.gave_up(decision);
                 }
                 Action::Start | Action::Restart | Action::Recreate => {
                     let package = decision.package.as_str();
@@ -212,6 +210,7 @@ impl Monitor {
         self.packages
             .change_tracker(|tracker| tracker.attempt(name, now));
         let outcome = self.packages.heal(decision).await;
+        self.packages.meter.healed(decision.action, outcome.is_ok());
         let error = outcome.as_ref().err().map(|error| chain(error));
         if let Some(error) = &error {
             tracing::error!(container = name, error, "healing failed");

@@ -20,7 +20,7 @@ impl Packages {
     ) {
         let now = self.clock.now();
         let stability = TimeDelta::from_std(self.config.health.stability).unwrap_or(TimeDelta::MAX);
-        let looks: Vec<(String, Vec<String>, Seen)> = {
+        let looks: Vec<(String, String, Vec<String>, Seen)> = {
             let book = self.book();
             let containers: Vec<_> = book
                 .installed()
@@ -59,19 +59,33 @@ impl Packages {
                     } else {
                         Vec::new()
                     };
-                    Some((manifest.name.clone(), dependents, seen))
+                    Some((
+                        (*package).to_owned(),
+                        manifest.name.clone(),
+                        dependents,
+                        seen,
+                    ))
                 })
                 .collect()
         };
-        self.change_tracker(|tracker| {
-            for (name, dependents, seen) in looks {
+        let recovered = self.change_tracker(|tracker| {
+            let mut recovered = Vec::new();
+            for (package, name, dependents, seen) in looks {
+                let had_given_up = tracker.gave_up(&name);
                 if tracker.observe(&name, seen, now, stability) {
                     for dependent in dependents {
                         tracker.forgive(&dependent);
                     }
                 }
+                if had_given_up && !tracker.gave_up(&name) {
+                    recovered.push((package, name));
+                }
             }
+            recovered
         });
+        for (package, name) in recovered {
+            self.recovered(&package, &name);
+        }
     }
 }
 

@@ -4,50 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{PackageRecord, Phase, UserStopped};
+use super::{Notification, Operation, PackageRecord, Phase, UserStopped};
 use crate::catalog::ContainerManifest;
+use crate::container::status::ContainerStatus;
 use crate::crash_recovery::Snapshot;
 use crate::restart_tracker::RestartTracker;
 
-/// An operation on a package that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// `package.install`.
-    Install,
-    /// `package.uninstall`.
-    Uninstall,
-    /// `package.start`.
-    Start,
-    /// `package.stop`.
-    Stop,
-    /// `package.restart`.
-    Restart,
-    /// Undoing an install that was cut short.
-    Undo,
-}
-
-impl Operation {
-    /// Its name, for messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Uninstall => "uninstall",
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Restart => "restart",
-            Self::Undo => "undoing an install",
-        }
-    }
-}
-
-/// All that is in memory. What the fields up to `snapshot` hold has its file.
+/// All that is in memory. What the fields up to `notifications` hold has its file.
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) records: BTreeMap<String, PackageRecord>,
     pub(crate) stopped: UserStopped,
     pub(crate) tracker: RestartTracker,
     pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) notifications: Vec<Notification>,
+    /// What the last look at podman found, to tell of differences.
+    pub(crate) seen: BTreeMap<String, ContainerStatus>,
     pub(crate) operations: BTreeMap<String, Operation>,
     pub(crate) podman_error: Option<String>,
     pub(crate) recovering: bool,

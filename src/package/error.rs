@@ -171,6 +171,47 @@ pub enum PackageError {
         /// Why the install failed.
         source: Box<PackageError>,
     },
+    /// The image of the user's choice is no good reference.
+    #[error("bad image: {what}")]
+    BadImage {
+        /// What was given.
+        image: String,
+        /// What is wrong with it, and what to write instead.
+        what: String,
+    },
+    /// The image of the user's choice could be for none, or for more than one, of the containers.
+    #[error(
+        "it is not clear which container of `{package}` `{image}` is for; name one of the same repository as exactly one of: {}",
+        containers.join(", ")
+    )]
+    AmbiguousImage {
+        /// The package.
+        package: String,
+        /// What was given.
+        image: String,
+        /// Its containers, as `name (image)`.
+        containers: Vec<String>,
+    },
+    /// The user cancelled it. It is undone.
+    #[error("the operation on `{package}` was cancelled")]
+    Cancelled {
+        /// The package.
+        package: String,
+    },
+    /// There is no such operation, or it ended long ago.
+    #[error("no operation {operation}; `operation.list` shows those that are known")]
+    NoSuchOperation {
+        /// The id that was asked for.
+        operation: u64,
+    },
+    /// An operation cannot be cancelled now.
+    #[error("operation {operation} cannot be cancelled: {why}")]
+    NotCancellable {
+        /// The operation.
+        operation: u64,
+        /// What it is doing.
+        why: String,
+    },
     /// podman failed.
     #[error("podman failed on `{package}`")]
     Podman {

@@ -1,19 +1,19 @@
 //! Install: all of a package, or nothing and an error that says why.
 
-use std::time::Duration;
-
-use tokio::time::sleep;
-
+use super::image::Chosen;
 use super::record::{PackageRecord, Phase};
 use super::watch::Watch;
-use super::{Operation, PackageError, Packages, in_order};
+use super::{Operation, PackageError, Packages, Running, in_order};
 use crate::catalog::{Catalog, ContainerManifest, Manifest};
 use crate::health_monitor::serves;
 
-/// How often an image is tried.
-pub const PULL_ATTEMPTS: u32 = 3;
-/// The waits between two attempts.
-pub const PULL_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
+/// How to install.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstallOptions {
+    /// Another image than the manifest's, for its one container or the one whose repository is the same. Fully
+    /// qualified, with tag or digest.
+    pub docker_image: Option<String>,
+}
 
 impl Packages {
     /// Installs `id` and starts it. The manifests are read anew each time.
@@ -21,15 +21,36 @@ impl Packages {
     /// # Errors
     /// [`PackageError`]. Exactly what this install made is removed again; volumes and secret files that were there
     /// before are kept.
-    pub async fn install(&self, id: &str) -> Result<(), PackageError> {
+    pub async fn install(&self, id: &str, options: InstallOptions) -> Result<(), PackageError> {
+        let (running, package) = self.begin_install(id, options)?;
+        let result = self.run_install(&running, package).await;
+        running.end(result)
+    }
+
+    /// Chooses what is installed, and registers the operation.
+    pub(super) fn begin_install(
+        &self,
+        id: &str,
+        options: InstallOptions,
+    ) -> Result<(Running, Chosen), PackageError> {
         let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
-        if let Some(reason) = manifest.not_installable() {
+        let chosen = Chosen::new(manifest, options.docker_image)?;
+        if let Some(reason) = chosen.manifest.not_installable() {
             return Err(PackageError::NotInstallable {
                 package: id.to_owned(),
                 reason,
             });
         }
-        let _running = self.begin(id, Operation::Install)?;
+        Ok((self.begin(id, Operation::Install)?, chosen))
+    }
+
+    pub(super) async fn run_install(
+        &self,
+        running: &Running,
+        chosen: Chosen,
+    ) -> Result<(), PackageError> {
+        let manifest = &chosen.manifest;
+        let id = manifest.id.as_str();
         let _turn = self.turn(id).await;
         match self.record(id).map(|record| record.phase) {
             None => {}
@@ -49,15 +70,17 @@ impl Packages {
             }
             Some(Phase::Uninstalling { keep_data }) => self.remove_all(id, keep_data).await?,
         }
-        self.check_dependencies(&manifest).await?;
-        self.check_secrets(&manifest).await?;
+        self.step(id, "checking what it needs");
+        self.check_dependencies(manifest).await?;
+        self.check_secrets(manifest).await?;
         self.put_record(PackageRecord {
             manifest: manifest.clone(),
+            docker_image: chosen.docker_image.clone(),
             phase: Phase::Installing,
             made: Vec::new(),
             since: self.clock.now(),
         })?;
-        if let Err(error) = self.bring_about(&manifest).await {
+        if let Err(error) = self.bring_about(running, manifest).await {
             tracing::warn!(
                 package = id,
                 error = super::chain(&error),
@@ -81,15 +104,17 @@ impl Packages {
         Ok(())
     }
 
-    async fn bring_about(&self, manifest: &Manifest) -> Result<(), PackageError> {
+    async fn bring_about(
+        &self,
+        running: &Running,
+        manifest: &Manifest,
+    ) -> Result<(), PackageError> {
         let id = manifest.id.as_str();
         let containers = in_order(&manifest.containers);
-        for image in containers
-            .iter()
-            .filter_map(|container| container.image.as_deref())
-        {
-            self.provide_image(id, image).await?;
-        }
+        running
+            .cancellable(self.provide_images(id, &containers))
+            .await?;
+        self.step(id, "making secrets, network and volumes");
         self.make_secret_files(manifest)?;
         self.provide_network(id).await?;
         for volume in containers.iter().flat_map(|container| &container.volumes) {
@@ -115,36 +140,6 @@ impl Packages {
             record.phase = Phase::Installed;
             record.since = now;
         })
-    }
-
-    /// Gets an image, where it is not there already, in up to [`PULL_ATTEMPTS`] attempts.
-    async fn provide_image(&self, package: &str, image: &str) -> Result<(), PackageError> {
-        let there = self.podman.image_exists(image).await;
-        if there.map_err(PackageError::podman(package))? {
-            return Ok(());
-        }
-        let mut waits = PULL_WAITS.iter();
-        while let Err(source) = self.podman.pull(image, &mut |_| {}).await {
-            tracing::warn!(package, image, error = super::chain(&source), "pull failed");
-            match waits.next() {
-                Some(wait) => sleep(*wait).await,
-                None => {
-                    return Err(PackageError::PullFailed {
-                        image: image.to_owned(),
-                        attempts: PULL_ATTEMPTS,
-                        source,
-                    });
-                }
-            }
-        }
-        let there = self.podman.image_exists(image).await;
-        if there.map_err(PackageError::podman(package))? {
-            Ok(())
-        } else {
-            Err(PackageError::ImageMissing {
-                image: image.to_owned(),
-            })
-        }
     }
 
     /// What this package needs of others must be installed and serve.

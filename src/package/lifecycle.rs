@@ -10,7 +10,12 @@ impl Packages {
     /// # Errors
     /// [`PackageError`]. The intent stays: the health monitor goes on trying.
     pub async fn start(&self, id: &str) -> Result<(), PackageError> {
-        let _running = self.begin(id, Operation::Start)?;
+        let running = self.begin(id, Operation::Start)?;
+        let result = self.run_start(id).await;
+        running.end(result)
+    }
+
+    pub(super) async fn run_start(&self, id: &str) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
         let record = self.installed_record(id)?;
         self.set_stopped(id, false)?;
@@ -25,7 +30,12 @@ impl Packages {
     /// # Errors
     /// [`PackageError`]. The intent stays: the health monitor leaves it alone.
     pub async fn stop(&self, id: &str) -> Result<(), PackageError> {
-        let _running = self.begin(id, Operation::Stop)?;
+        let running = self.begin(id, Operation::Stop)?;
+        let result = self.run_stop(id).await;
+        running.end(result)
+    }
+
+    pub(super) async fn run_stop(&self, id: &str) -> Result<(), PackageError> {
         // Before the turn: the monitor, which may have it, sees at its next step that it is not wanted.
         let record = self.installed_record(id)?;
         self.set_stopped(id, true)?;
@@ -40,7 +50,12 @@ impl Packages {
     /// # Errors
     /// As [`Packages::start`] and [`Packages::stop`].
     pub async fn restart(&self, id: &str) -> Result<(), PackageError> {
-        let _running = self.begin(id, Operation::Restart)?;
+        let running = self.begin(id, Operation::Restart)?;
+        let result = self.run_restart(id).await;
+        running.end(result)
+    }
+
+    pub(super) async fn run_restart(&self, id: &str) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
         let record = self.installed_record(id)?;
         self.set_stopped(id, false)?;
@@ -64,14 +79,17 @@ impl Packages {
         };
         for record in records {
             let id = &record.manifest.id;
-            let Ok(_running) = self.begin(id, Operation::Stop) else {
+            let Ok(running) = self.begin(id, Operation::Stop) else {
                 // The user is at it.
                 continue;
             };
             let _turn = self.turn(id).await;
-            if self.book().stopped.is_stopped(id)
-                && let Err(error) = self.stop_all(&record).await
-            {
+            let outcome = if self.book().stopped.is_stopped(id) {
+                self.stop_all(&record).await
+            } else {
+                Ok(())
+            };
+            if let Err(error) = running.end(outcome) {
                 tracing::error!(
                     package = id,
                     error = super::chain(&error),
@@ -124,6 +142,14 @@ impl Packages {
         let id = record.manifest.id.as_str();
         let mut result = Ok(());
         for container in in_order(&record.manifest.containers).into_iter().rev() {
+            self.step(
+                id,
+                format!(
+                    "stopping `{}`, which may take {} s",
+                    container.name,
+                    container.stop_grace().as_secs()
+                ),
+            );
             let outcome = match self.podman.inspect(&container.name).await {
                 Ok(None) => Ok(()),
                 Ok(Some(status)) if at_rest(&status.state) => Ok(()),

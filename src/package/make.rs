@@ -70,6 +70,7 @@ impl Packages {
         manifest: &ContainerManifest,
     ) -> Result<(), PackageError> {
         let name = &manifest.name;
+        self.step(package, format!("making `{name}`"));
         let taken = || PackageError::NameTaken {
             package: package.to_owned(),
             what: "container",
@@ -114,6 +115,11 @@ impl Packages {
         {
             return Ok(());
         }
+        let secs = grace.as_secs();
+        self.step(
+            package,
+            format!("stopping `{name}`, which may take {secs} s"),
+        );
         if let Err(error) = self.podman.stop(name, grace).await {
             tracing::warn!(
                 container = name,
@@ -121,6 +127,7 @@ impl Packages {
                 "stop failed, removing it all the same"
             );
         }
+        self.step(package, format!("removing `{name}`"));
         match self.podman.remove(name, false).await {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -140,6 +147,7 @@ impl Packages {
         let Some(record) = self.record(package) else {
             return Ok(Vec::new());
         };
+        self.step(package, "undoing what was made");
         let mut left = Vec::new();
         let mut left_made = Vec::new();
         for made in record.made.iter().rev() {

@@ -10,6 +10,9 @@ use crate::catalog::Manifest;
 pub struct PackageRecord {
     /// What was installed: the catalog may have changed since.
     pub manifest: Manifest,
+    /// The image that the user chose instead of the catalog's, where one was; `manifest` has it in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_image: Option<String>,
     /// How far it is.
     pub phase: Phase,
     /// What the install made, in that order; each entry is written before the thing is made.

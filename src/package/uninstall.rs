@@ -25,7 +25,16 @@ impl Packages {
     /// [`PackageError::HasDependents`]; [`PackageError::Incomplete`] with all that is left, after which the same
     /// call goes on.
     pub async fn uninstall(&self, id: &str, options: UninstallOptions) -> Result<(), PackageError> {
-        let _running = self.begin(id, Operation::Uninstall)?;
+        let running = self.begin(id, Operation::Uninstall)?;
+        let result = self.run_uninstall(id, options).await;
+        running.end(result)
+    }
+
+    pub(super) async fn run_uninstall(
+        &self,
+        id: &str,
+        options: UninstallOptions,
+    ) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
         let record = self.record(id).ok_or_else(|| PackageError::NotInstalled {
             package: id.chars().take(80).collect(),
@@ -55,6 +64,7 @@ impl Packages {
         };
         let mut left = Vec::new();
         self.remove_containers(&record, &mut left).await;
+        self.step(id, "removing volumes, secrets and network");
         if !keep_data {
             self.remove_volumes(id, &mut left).await;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{PackageError, Packages, chain, package_filter};
+use super::{PackageError, Packages, Progress, ProgressUnit, chain, package_filter};
 use crate::catalog::ContainerManifest;
 use crate::container::status::{ContainerState, ContainerStatus, Health};
 use crate::health_monitor::serves;
@@ -88,6 +88,10 @@ impl<'a> Watch<'a> {
             }) {
                 break;
             }
+            self.packages.step(
+                self.package,
+                format!("waiting for what `{}` needs", manifest.name),
+            );
             self.pause().await;
         }
         Ok(())
@@ -99,6 +103,8 @@ impl<'a> Watch<'a> {
         manifest: &'a ContainerManifest,
     ) -> Result<(), PackageError> {
         let name = &manifest.name;
+        self.packages
+            .step(self.package, format!("starting `{name}`"));
         let before = self.packages.podman.inspect(name).await;
         let before = before.map_err(PackageError::podman(self.package))?;
         if let Err(source) = self.packages.podman.start(name).await {
@@ -143,7 +149,20 @@ impl<'a> Watch<'a> {
 
     /// Waits until all of them have stayed up, and are healthy or done.
     pub(crate) async fn until_good(mut self) -> Result<(), PackageError> {
+        self.packages.step(
+            self.package,
+            "watching that all of it stays up and becomes healthy",
+        );
         while !self.watched.is_empty() && !self.look().await?.all_good {
+            let settled = self.watched.iter().filter(|watched| watched.settled);
+            self.packages.ledger.progress(
+                self.package,
+                Progress {
+                    done: settled.count() as u64,
+                    total: Some(self.watched.len() as u64),
+                    unit: ProgressUnit::Containers,
+                },
+            );
             self.pause().await;
         }
         Ok(())

@@ -48,6 +48,7 @@ impl World {
         Self {
             record: PackageRecord {
                 manifest: toml::from_str::<Manifest>(&text).expect("a manifest"),
+                docker_image: None,
                 phase: Phase::Installed,
                 made: Vec::new(),
                 since: podman.now(),

@@ -1,8 +1,10 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
 mod catalog;
+mod events;
 mod heal;
 mod install;
+mod metrics;
 mod named;
 mod node;
 mod plan;

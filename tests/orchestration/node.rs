@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
 use async_trait::async_trait;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt;
@@ -30,6 +30,7 @@ struct Line {
     is_cut: Arc<AtomicBool>,
     trap: Arc<Trap>,
     hangs: Arc<AtomicBool>,
+    slowness: Arc<AtomicU64>,
 }
 
 /// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
@@ -71,6 +72,7 @@ impl Trap {
 #[async_trait]
 impl CommandExecutor for Line {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
+        tokio::time::sleep(Duration::from_secs(self.slowness.load(Ordering::Relaxed))).await;
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -112,10 +114,14 @@ pub(crate) struct Node {
     pub(crate) is_cut: Arc<AtomicBool>,
     /// While it is true podman starts, and never ends.
     pub(crate) hangs: Arc<AtomicBool>,
+    /// So many seconds longer each command takes.
+    pub(crate) slowness: Arc<AtomicU64>,
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
     clock: Arc<VirtualClock>,
+    /// The OpenRPC document, from the first error on.
+    document: tokio::sync::OnceCell<Value>,
     daemon: Option<Daemon>,
     _dir: tempfile::TempDir,
 }
@@ -151,9 +157,11 @@ impl Node {
             podman,
             is_cut: Arc::default(),
             hangs: Arc::default(),
+            slowness: Arc::default(),
             trap: Arc::default(),
             host: MockHost::new(),
             config,
+            document: tokio::sync::OnceCell::new(),
             daemon: None,
             _dir: dir,
         };
@@ -168,6 +176,7 @@ impl Node {
                 podman: self.podman.clone(),
                 is_cut: Arc::clone(&self.is_cut),
                 hangs: Arc::clone(&self.hangs),
+                slowness: Arc::clone(&self.slowness),
                 trap: Arc::clone(&self.trap),
             }),
             self.clock.clone(),
@@ -231,7 +240,10 @@ impl Node {
 
     /// An error that a method answers with stands with that method in the OpenRPC document.
     async fn is_documented(&self, method: &str, error: &Value) {
-        let (_, document) = self.get("/rpc/v1/schema", &[]).await;
+        let document = self
+            .document
+            .get_or_init(async || self.get("/rpc/v1/schema", &[]).await.1)
+            .await;
         let methods = document["methods"].as_array().expect("methods");
         let Some(described) = methods.iter().find(|known| known["name"] == method) else {
             return;
@@ -265,21 +277,29 @@ impl Node {
 
     /// Asks for a path with these headers; the answer is text where it is no JSON.
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        Self::read(self.stream(path, headers).await).await
+    }
+
+    /// Asks for a path with these headers; the answer may have no end.
+    pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
         let mut request = Request::get(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::empty()).expect("a request"))
-            .await
+        let request = request.body(Body::empty()).expect("a request");
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let router = self.daemon().router();
+        router.oneshot(request).await.expect("never fails")
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, Value) {
-        let response = self
-            .daemon()
-            .router()
-            .oneshot(request)
-            .await
-            .expect("never fails");
+        Self::read(self.answer(request).await).await
+    }
+
+    async fn read(response: Response<Body>) -> (u16, Value) {
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use archipelago_lab::host::{CgroupFacts, Files};
 use archipelago_lab::{Lab, lab::LabError};
 use async_trait::async_trait;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -309,6 +309,35 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
 impl Target for Node {
     async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String> {
         call(&self.lab, method, params).await
+    }
+
+    async fn open(&self, path: &str) -> Result<(u16, Body), String> {
+        let Way { address, token } = way(&self.lab).await?;
+        let request = axum::http::Request::get(path)
+            .header("host", address.to_string())
+            .header("authorization", format!("Bearer {token}"))
+            .body(Full::<Bytes>::default())
+            .map_err(|error| error.to_string())?;
+        let open = async {
+            let stream = tokio::net::TcpStream::connect(address)
+                .await
+                .map_err(|error| format!("connect to {address}: {error}"))?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(|error| archipelago_lab::chain(&error))?;
+            // It ends when the body is dropped, or has ended.
+            tokio::spawn(connection);
+            let answer = sender.send_request(request).await;
+            let answer = answer.map_err(|error| archipelago_lab::chain(&error))?;
+            Ok((answer.status().as_u16(), Body::new(answer.into_body())))
+        };
+        tokio::time::timeout(CALL, open).await.unwrap_or_else(|_| {
+            Err(format!(
+                "{path} was not answered within {} s",
+                CALL.as_secs()
+            ))
+        })
     }
 
     async fn podman(&self, argv: &[&str]) -> Result<Output, String> {

@@ -7,6 +7,7 @@
 //! Listing (`--list`) touches no engine. A scenario that needs what a target cannot give is ignored at listing, with the
 //! reason in its name's place on standard error.
 
+mod api;
 mod fixture;
 mod heal;
 mod install;
@@ -35,6 +36,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
+        api::SCENARIOS,
     ]
     .into_iter()
     .flatten()

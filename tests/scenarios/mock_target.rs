@@ -135,6 +135,17 @@ impl Target for Mock {
         super::lab_target::result_of(status.as_u16(), &bytes)
     }
 
+    async fn open(&self, path: &str) -> Result<(u16, Body), String> {
+        let daemon = self.daemon()?;
+        let request = Request::get(path)
+            .header("authorization", format!("Bearer {}", daemon.token()))
+            .body(Body::empty())
+            .map_err(|error| error.to_string())?;
+        let answer = daemon.router().oneshot(request).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        Ok((answer.status().as_u16(), answer.into_body()))
+    }
+
     async fn podman(&self, argv: &[&str]) -> Result<Output, String> {
         let output = self
             .podman

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::body::Body;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -66,6 +67,42 @@ impl Stage {
                 self.note(format!("{said} -> error {error}"));
                 Ok(error)
             }
+        }
+    }
+
+    /// Opens a path of the HTTP service that has to be answered with 200; the body may have no end.
+    pub(crate) async fn open(&mut self, path: &str) -> Result<Body, String> {
+        let (status, body) = self.target.open(path).await?;
+        self.note(format!("GET {path} -> {status}"));
+        expect(status == 200, || {
+            format!("GET {path} was answered with {status}")
+        })?;
+        Ok(body)
+    }
+
+    /// Asks for a path of the HTTP service until its text is as `condition` wants it; the text.
+    pub(crate) async fn until_text(
+        &mut self,
+        path: &str,
+        awaited: &str,
+        condition: impl Fn(&str) -> bool + Send,
+    ) -> Result<String, String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let body = self.open(path).await?;
+            let bytes = axum::body::to_bytes(body, usize::MAX).await;
+            let bytes = bytes.map_err(|error| error.to_string())?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if condition(&text) {
+                return Ok(text);
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "{path} did not {awaited} within {} s; last seen:\n{text}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
         }
     }
 

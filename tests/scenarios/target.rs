@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::body::Body;
 use serde_json::Value;
 
 /// What a command left.
@@ -36,6 +37,8 @@ pub(crate) enum Fault<'a> {
 pub(crate) trait Target: Send + Sync {
     /// A JSON-RPC call; the inner result is what archipelago answered, `Err` being its error object.
     async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String>;
+    /// `GET path` of archipelago's HTTP service, with the token; the status, and the body, which may have no end.
+    async fn open(&self, path: &str) -> Result<(u16, Body), String>;
     /// podman's command line on the node.
     async fn podman(&self, argv: &[&str]) -> Result<Output, String>;
     /// Adds a manifest to the node's own.

@@ -152,6 +152,30 @@ fn detail(error: &PackageError) -> (i64, Value) {
             data["left"] = json!(left);
             (code, data)
         }
+        PackageError::BadImage { image, what: _ } => (
+            codes::BAD_IMAGE,
+            json!({ "kind": "bad image", "image": image }),
+        ),
+        PackageError::AmbiguousImage {
+            package,
+            image,
+            containers,
+        } => (
+            codes::BAD_IMAGE,
+            json!({ "kind": "ambiguous image", "package": package, "image": image, "containers": containers }),
+        ),
+        PackageError::Cancelled { package } => (
+            codes::CANCELLED,
+            json!({ "kind": "cancelled", "package": package }),
+        ),
+        PackageError::NoSuchOperation { operation } => (
+            codes::NO_SUCH_OPERATION,
+            json!({ "kind": "no such operation", "operation": operation }),
+        ),
+        PackageError::NotCancellable { operation, why: _ } => (
+            codes::NOT_CANCELLABLE,
+            json!({ "kind": "not cancellable", "operation": operation }),
+        ),
         PackageError::Podman { package, source } => {
             let mut data = podman_detail(source);
             data["package"] = json!(package);

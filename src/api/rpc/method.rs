@@ -44,6 +44,7 @@ impl Method {
         Work: Future<Output = Result<R, RpcError>> + Send + 'static,
     {
         Self {
+            errors: vec![codes::TOO_SLOW],
             limit: Some(QUICK_LIMIT),
             ..Self::long(name, summary, work)
         }

@@ -7,6 +7,7 @@ mod catalog;
 mod container;
 mod error;
 mod method;
+mod operation;
 mod package;
 mod system;
 
@@ -20,6 +21,7 @@ use super::jsonrpc::RpcError;
 use super::{Context, codes};
 
 pub(super) use method::Method;
+pub(super) use system::Health;
 
 /// No parameters.
 #[derive(Deserialize, JsonSchema)]
@@ -67,6 +69,30 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         )
         .example(json!({ "name": "filebrowser", "tail": 100 }))
         .errors(&[codes::NO_SUCH_CONTAINER, codes::PODMAN_FAILED]),
+        Method::quick(
+            "metrics",
+            "What containers use of the machine, as it was when podman was last asked.",
+            system::metrics,
+        ),
+        Method::quick(
+            "operation.get",
+            "How an operation stands.",
+            operation::get,
+        )
+        .example(json!({ "id": 1 }))
+        .errors(&[codes::NO_SUCH_OPERATION]),
+        Method::quick(
+            "operation.list",
+            "Operations under way, and the last ones that ended; the oldest first.",
+            operation::list,
+        ),
+        Method::quick(
+            "operation.cancel",
+            "Cancels an operation that pulls images; it is undone like one that failed. At any other step it is refused.",
+            operation::cancel,
+        )
+        .example(json!({ "id": 1 }))
+        .errors(&[codes::NO_SUCH_OPERATION, codes::NOT_CANCELLABLE]),
         Method::quick("package.list", "All installed packages.", package::list)
             .errors(&[codes::PODMAN_FAILED]),
         Method::long(
@@ -79,7 +105,9 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         .errors(&[
             codes::UNKNOWN_PACKAGE,
             codes::ALREADY_INSTALLED,
+            codes::BAD_IMAGE,
             codes::BAD_MANIFEST,
+            codes::CANCELLED,
             codes::PULL_FAILED,
             codes::IMAGE_MISSING,
             codes::INCOMPLETE,
@@ -132,6 +160,11 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
             system::health,
         ),
         Method::quick(
+            "system.notifications",
+            "What the user should know and did not ask for; the oldest first.",
+            system::notifications,
+        ),
+        Method::quick(
             "system.plan",
             "What the health monitor would do now about each installed container, and why. Nothing is done.",
             system::plan,
@@ -155,7 +188,9 @@ pub(super) async fn dispatch(
     given: Value,
 ) -> Result<Value, RpcError> {
     if let Some(method) = METHODS.iter().find(|method| method.name == name) {
-        return method.call(context, given).await;
+        let answer = method.call(context, given).await;
+        context.meter.called(method.name, answer.is_ok());
+        return answer;
     }
     let known = METHODS.iter().map(|method| method.name.to_owned());
     let nearest = crate::config::nearest(name, known).unwrap_or_default();

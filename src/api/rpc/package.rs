@@ -1,21 +1,35 @@
 //! `package.*`. Operations go on to their end when the client hangs up.
 
-use std::future::Future;
-use std::sync::Arc;
-
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Context, Nothing, RpcError};
-use crate::package::{PackageError, Packages, UninstallOptions};
+use crate::package::{InstallOptions, PackageError, Request, Submitted, UninstallOptions};
 use crate::state::PackageDataEntry;
 
-/// A package.
+/// A package, and whether to wait.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Id {
     /// The package.
     id: String,
+    /// Answer when it is done; `false` answers at once, with the operation's number.
+    #[serde(default = "yes")]
+    wait: bool,
+}
+
+/// Parameters of `package.install`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Install {
+    /// The package.
+    id: String,
+    /// Another image than the manifest's, with registry and tag or digest.
+    #[serde(default)]
+    docker_image: Option<String>,
+    /// Answer when it is done; `false` answers at once, with the operation's number.
+    #[serde(default = "yes")]
+    wait: bool,
 }
 
 /// Parameters of `package.uninstall`.
@@ -30,73 +44,90 @@ pub(super) struct Uninstall {
     /// Also when other installed packages need it.
     #[serde(default)]
     force: bool,
+    /// Answer when it is done; `false` answers at once, with the operation's number.
+    #[serde(default = "yes")]
+    wait: bool,
 }
 
-/// The package as it then is, or `null` where there is none any more.
-type Outcome = Result<Option<PackageDataEntry>, RpcError>;
+fn yes() -> bool {
+    true
+}
 
+/// What became of an operation.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    /// It has begun; `operation.get` and `/events` tell how it goes on.
+    Begun {
+        /// Its number.
+        operation: u64,
+    },
+    /// It is done: the package as it then is, or `null` where there is none any more.
+    Done(Option<PackageDataEntry>),
+}
+
+/// All installed packages.
 pub(super) async fn list(context: Context, _: Nothing) -> Result<Vec<PackageDataEntry>, RpcError> {
     Ok(context.packages.entries().await?)
 }
 
-pub(super) async fn install(context: Context, Id { id }: Id) -> Outcome {
-    let name = id.clone();
-    run(context, id, move |packages| async move {
-        packages.install(&name).await
-    })
-    .await
+/// Installs.
+pub(super) async fn install(context: Context, params: Install) -> Result<Answer, RpcError> {
+    let Install {
+        id,
+        docker_image,
+        wait,
+    } = params;
+    let request = Request::Install(InstallOptions { docker_image });
+    submit(&context, id, request, wait).await
 }
 
-pub(super) async fn start(context: Context, Id { id }: Id) -> Outcome {
-    let name = id.clone();
-    run(context, id, move |packages| async move {
-        packages.start(&name).await
-    })
-    .await
+/// Starts.
+pub(super) async fn start(context: Context, Id { id, wait }: Id) -> Result<Answer, RpcError> {
+    submit(&context, id, Request::Start, wait).await
 }
 
-pub(super) async fn stop(context: Context, Id { id }: Id) -> Outcome {
-    let name = id.clone();
-    run(context, id, move |packages| async move {
-        packages.stop(&name).await
-    })
-    .await
+/// Stops.
+pub(super) async fn stop(context: Context, Id { id, wait }: Id) -> Result<Answer, RpcError> {
+    submit(&context, id, Request::Stop, wait).await
 }
 
-pub(super) async fn restart(context: Context, Id { id }: Id) -> Outcome {
-    let name = id.clone();
-    run(context, id, move |packages| async move {
-        packages.restart(&name).await
-    })
-    .await
+/// Stops and starts.
+pub(super) async fn restart(context: Context, Id { id, wait }: Id) -> Result<Answer, RpcError> {
+    submit(&context, id, Request::Restart, wait).await
 }
 
-pub(super) async fn uninstall(context: Context, params: Uninstall) -> Outcome {
+/// Removes.
+pub(super) async fn uninstall(context: Context, params: Uninstall) -> Result<Answer, RpcError> {
     let Uninstall {
         id,
         keep_data,
         force,
+        wait,
     } = params;
-    let name = id.clone();
-    let options = UninstallOptions { keep_data, force };
-    run(context, id, move |packages| async move {
-        packages.uninstall(&name, options).await
-    })
-    .await
+    let request = Request::Uninstall(UninstallOptions { keep_data, force });
+    submit(&context, id, request, wait).await
 }
 
-async fn run<F, Work>(context: Context, id: String, operation: F) -> Outcome
-where
-    F: FnOnce(Arc<Packages>) -> Work + Send + 'static,
-    Work: Future<Output = Result<(), PackageError>> + Send + 'static,
-{
-    let packages = Arc::clone(&context.packages);
-    let work = operation(packages);
+async fn submit(
+    context: &Context,
+    id: String,
+    request: Request,
+    wait: bool,
+) -> Result<Answer, RpcError> {
+    let Submitted { operation, work } = context.packages.submit(&id, request)?;
+    if !wait {
+        // How it ends is kept with the operation.
+        context.tasks.spawn(async move { drop(work.await) });
+        return Ok(Answer::Begun { operation });
+    }
     context
         .tasks
         .run(work)
         .await
         .unwrap_or(Err(PackageError::Interrupted))?;
     let entries = context.packages.entries().await?;
-    Ok(entries.into_iter().find(|entry| entry.id == id))
+    Ok(Answer::Done(
+        entries.into_iter().find(|entry| entry.id == id),
+    ))
 }

@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::{Context, Nothing, RpcError};
 use crate::health_monitor::Decision;
-use crate::package::Packages;
+use crate::metrics::Usage;
+use crate::package::{Notification, Packages};
 
 /// How the daemon itself is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(in crate::api) struct Health {
-    pub(in crate::api) status: HealthStatus,
+    status: HealthStatus,
     /// Crash recovery is under way.
     recovering: bool,
     /// Why podman could not be asked at the last look.
@@ -30,7 +31,7 @@ pub(in crate::api) struct Health {
 
 /// How the daemon itself is, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub(in crate::api) enum HealthStatus {
+pub(super) enum HealthStatus {
     /// As it should be.
     #[serde(rename = "ok")]
     Ok,
@@ -63,6 +64,11 @@ impl Health {
             last_look: book.last_look,
         }
     }
+
+    /// Whether both are the same to a user, for whom counters and what is under way are told otherwise.
+    pub(in crate::api) fn shows_as(&self, other: &Self) -> bool {
+        (self.status, &self.podman_error) == (other.status, &other.podman_error)
+    }
 }
 
 /// Versions.
@@ -75,6 +81,19 @@ pub(super) struct Version {
 /// How the daemon itself is. It answers also while podman hangs.
 pub(super) async fn health(context: Context, _: Nothing) -> Result<Health, RpcError> {
     Ok(Health::of(&context.packages))
+}
+
+/// What containers use of the machine.
+pub(super) async fn metrics(context: Context, _: Nothing) -> Result<Usage, RpcError> {
+    Ok(context.collector.usage())
+}
+
+/// What the user should know.
+pub(super) async fn notifications(
+    context: Context,
+    _: Nothing,
+) -> Result<Vec<Notification>, RpcError> {
+    Ok(context.packages.notifications())
 }
 
 /// What the monitor would do now.
