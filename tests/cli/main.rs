@@ -1,6 +1,7 @@
 //! The `archipelago` binary: processes on loopback, no podman, no root. What it prints and how it ends.
 
 mod daemon;
+mod unit;
 
 use archipelago::cli::exit_code;
 use rustix::process::Signal;

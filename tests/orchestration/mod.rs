@@ -1,5 +1,9 @@
 //! One module a behaviour; [`node::Node`] is what they all work on.
 
+mod bad_clock;
+mod bad_names;
+mod bad_podman;
+mod bad_state;
 mod catalog;
 mod events;
 mod heal;
@@ -17,3 +21,4 @@ mod stop;
 mod uninstall;
 mod watch;
 mod watchdog;
+mod woken;

@@ -179,6 +179,7 @@ async fn hostile_names_are_unknown_and_reach_no_command() {
         let id = json!({ "id": name });
         for method in [
             "package.install",
+            "package.update",
             "package.start",
             "package.stop",
             "package.restart",

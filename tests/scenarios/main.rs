@@ -16,6 +16,8 @@ mod mock_target;
 mod recovery;
 mod registry;
 mod secrets;
+mod service;
+mod socket;
 mod stage;
 mod stop;
 mod target;
@@ -37,6 +39,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
         api::SCENARIOS,
+        service::SCENARIOS,
     ]
     .into_iter()
     .flatten()
@@ -44,14 +47,20 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
 
 fn main() -> ExitCode {
     archipelago_lab::init();
+    if std::env::args().nth(1).as_deref() == Some(socket::PROBE) {
+        return socket::probe();
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     let mut labs = Vec::new();
     for scenario in all() {
-        // The mock gives all that scenarios can need.
-        trials.push(Trial::test(format!("mock::{}", scenario.name()), || {
-            mock_target::run(scenario).map_err(Failed::from)
-        }));
+        let name = format!("mock::{}", scenario.name());
+        let ignored = scenario.needs.iter().copied().find_map(mock_target::cannot);
+        if let Some(reason) = &ignored {
+            eprintln!("{name} is ignored: {reason}");
+        }
+        let run = || mock_target::run(scenario).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
         let name = format!("lab::{}", scenario.name());
         let ignored = lab_target::unfit()
             .or_else(|| scenario.needs.iter().copied().find_map(lab_target::cannot));
@@ -62,6 +71,13 @@ fn main() -> ExitCode {
         let run = || lab_target::run(scenario).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
+    let ignored = lab_target::unfit();
+    match &ignored {
+        Some(reason) => eprintln!("{} is ignored: {reason}", socket::NAME),
+        None => labs.push(socket::NAME.to_owned()),
+    }
+    let run = || socket::run().map_err(Failed::from);
+    trials.push(Trial::test(socket::NAME, run).with_ignored_flag(ignored.is_some()));
     if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
         // A runner that is killed takes no trials with it by itself.
         if let Err(error) = archipelago_lab::die_with_parent() {
