@@ -19,6 +19,8 @@ mod catalog {
     mod template;
     mod validate;
     mod words;
+
+    pub(crate) use validate::BUILT_IN;
 }
 
 #[path = "src/nearest.rs"]
@@ -61,7 +63,7 @@ fn embed() -> io::Result<Vec<String>> {
     let mut list = String::from("&[\n");
     let mut files = Vec::new();
     for path in paths {
-        let name = format!("built-in/{}", file_name(&path));
+        let name = format!("{}{}", catalog::BUILT_IN, file_name(&path));
         let text = fs::read_to_string(&path)?;
         writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
         // A person looks for the file in the sources.

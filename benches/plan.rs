@@ -57,6 +57,7 @@ impl Node {
                 phase: Phase::Installed,
                 made: Vec::new(),
                 docker_image: None,
+                previous: None,
                 since: now,
             };
             node.records.insert(id, record);

@@ -125,6 +125,16 @@ needed_for_labs() {
     fi
 }
 
+# Fedora's has another name.
+have_chromium() {
+    have chromium || have chromium-browser
+}
+
+needed_for_pages() {
+    need 'shows the status page to its tests' chromium chromium have_chromium
+    need 'drives chromium' chromium-driver chromedriver have chromedriver
+}
+
 needed_for_checks() {
     need 'checks the scripts' shellcheck ShellCheck have shellcheck
 }
@@ -201,6 +211,7 @@ install_component() {
 set_up() {
     needed_to_build
     needed_for_labs
+    needed_for_pages
     install_missing_packages
     find_cargo
     install_nextest

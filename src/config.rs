@@ -28,6 +28,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `require_token`: whether RPC calls need the bearer token.
     pub require_token: bool,
+    /// `podman_socket`: where podman's service listens, which is asked instead of the command line; `None` (`"none"`): never.
+    pub podman_socket: Option<PathBuf>,
     /// `health.*`.
     pub health: HealthConfig,
     /// `install.*`.
@@ -41,6 +43,8 @@ pub struct Config {
 pub struct HealthConfig {
     /// `health.interval_secs`: between two looks, and between two attempts at the same container.
     pub interval: Duration,
+    /// `health.events`: whether podman's events make the monitor look at once.
+    pub events: bool,
     /// `health.max_restart_attempts`: after so many the monitor gives up and goes over to the slow lane.
     pub max_restart_attempts: u32,
     /// `health.stability_secs`: up for so long, a container's attempts are forgotten.
@@ -73,8 +77,10 @@ impl Default for Config {
             apps_dir: PathBuf::from("/etc/archipelago/apps"),
             listen: SocketAddr::from(([127, 0, 0, 1], 5678)),
             require_token: true,
+            podman_socket: default_socket(),
             health: HealthConfig {
                 interval: Duration::from_secs(120),
+                events: true,
                 max_restart_attempts: 10,
                 stability: Duration::from_secs(3600),
                 slow_lane: Duration::from_secs(21600),
@@ -88,6 +94,16 @@ impl Default for Config {
             },
         }
     }
+}
+
+/// Where `podman.socket` of systemd listens: that of the system for root, else that of the user.
+fn default_socket() -> Option<PathBuf> {
+    let runtime = if rustix::process::geteuid().is_root() {
+        PathBuf::from("/run")
+    } else {
+        PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?)
+    };
+    Some(runtime.join("podman/podman.sock"))
 }
 
 /// One thing wrong with the configuration.

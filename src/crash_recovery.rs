@@ -5,12 +5,15 @@
 
 mod past;
 mod plan;
+mod rebuild;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::catalog::Catalog;
+use crate::container::status::ContainerStatus;
 use crate::package::{News, Operation, PackageError, Packages, Phase, Severity, chain};
 
 pub use past::{AlreadyRunning, Past, PidFile, what_happened};
@@ -45,6 +48,7 @@ impl Packages {
                 }
             }
         };
+        self.rebuild(&statuses);
         self.observe_all(&statuses, &BTreeSet::new(), &BTreeSet::new());
         self.finish_cut_short().await;
         self.finish_stops().await;
@@ -74,6 +78,52 @@ impl Packages {
         self.refresh_snapshot().await;
     }
 
+    /// Makes anew what stood in files that could not be read, as far as anything else tells.
+    fn rebuild(&self, statuses: &BTreeMap<String, ContainerStatus>) {
+        let now = self.clock.now();
+        let (lost_records, lost_intents) = {
+            let book = self.book();
+            (book.lost_records.clone(), book.lost_intents)
+        };
+        if lost_records.is_empty() && !lost_intents {
+            return;
+        }
+        let catalog = Catalog::load(&self.config.apps_dir);
+        for id in &lost_records {
+            let manifest = catalog.get(id);
+            let record = manifest.map(|manifest| rebuild::rebuilt_record(manifest, statuses, now));
+            match record {
+                Ok(Some(record)) => match self.put_record(record) {
+                    Ok(()) => {
+                        tracing::warn!(package = id, "its record is rebuilt from the catalog");
+                    }
+                    Err(error) => {
+                        tracing::error!(package = id, error = chain(&error), "not rebuilt");
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => tracing::error!(
+                    package = id,
+                    error = chain(&error),
+                    "its record is lost and cannot be rebuilt; its containers are left as they are"
+                ),
+            }
+        }
+        if lost_intents {
+            let stopped = {
+                let book = self.book();
+                let installed: Vec<_> = book.installed().collect();
+                let snapshot = book.snapshot.as_ref();
+                rebuild::rebuilt_intents(&installed, statuses, snapshot, &book.tracker, now)
+            };
+            tracing::warn!(stopped = ?stopped.packages(), "what the user stopped is rebuilt from what ran");
+            self.replace_stopped(stopped);
+        }
+        let mut book = self.book();
+        book.lost_records.clear();
+        book.lost_intents = false;
+    }
+
     /// Undoes installs and finishes uninstalls that a kill has cut short.
     async fn finish_cut_short(&self) {
         let cut_short: Vec<(String, Phase)> = {
@@ -86,7 +136,7 @@ impl Packages {
         for (id, phase) in cut_short {
             let operation = match phase {
                 Phase::Installed => continue,
-                Phase::Installing => Operation::Undo,
+                Phase::Installing | Phase::Updating => Operation::Undo,
                 Phase::Uninstalling { .. } => Operation::Uninstall,
             };
             let Ok(running) = self.begin(&id, operation) else {
@@ -98,6 +148,7 @@ impl Packages {
                 match phase {
                     Phase::Installed => continue,
                     Phase::Installing => self.finish_undo(&id).await,
+                    Phase::Updating => self.finish_update(&id).await,
                     Phase::Uninstalling { keep_data } => self.remove_all(&id, keep_data).await,
                 }
             };
@@ -127,6 +178,18 @@ impl Packages {
             });
         }
         let text = format!("an install of `{id}` was cut short and is undone; install it again");
+        self.notify(News::new(Severity::Warning, text).of(id));
+        Ok(())
+    }
+
+    /// Goes back to the old version of an update that was cut short, and says so. What is to run is started by the
+    /// health monitor, once what it needs of others does.
+    async fn finish_update(&self, id: &str) -> Result<(), PackageError> {
+        let old = self.roll_back(id).await?;
+        let version = old.version;
+        let text = format!(
+            "an update of `{id}` was cut short; version {version} is back, update it again"
+        );
         self.notify(News::new(Severity::Warning, text).of(id));
         Ok(())
     }

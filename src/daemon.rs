@@ -1,8 +1,10 @@
 //! The daemon: recovery, monitor and API over one state folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use crate::health_monitor::{Monitor, Overdue};
 use crate::host::{Host, OwnProcess};
 use crate::metrics::{Meter, MeteredExecutor};
 use crate::package::{Packages, corrupt_file};
-use crate::store::{Loaded, Store, StoreError};
+use crate::store::{Loaded, Store, StoreError, make_private_dir};
 use crate::tasks::Tasks;
 use crate::watchdog::Watched;
 
@@ -88,14 +90,22 @@ impl Daemon {
         clock: Arc<dyn Clock>,
         host: Arc<dyn Host>,
     ) -> Result<Self, StartError> {
+        let process = host.own_process();
+        // First of all: opening the store removes temporary files, which may be another daemon's.
+        make_private_dir(&config.state_dir)?;
+        let lock = lock(&config.state_dir, process.identity.pid)?;
         let store = Store::open(&config.state_dir, Arc::clone(&clock))?;
         let pid_file = store.load::<PidFile>(PID_FILE)?;
-        let lock = lock(&store, &pid_file)?;
         let meter = Meter::default();
-        let podman = Podman::new(Arc::new(MeteredExecutor {
+        let is_this_machine = executor.is_this_machine();
+        let executor = Arc::new(MeteredExecutor {
             inner: executor,
             meter: meter.clone(),
-        }));
+        });
+        let podman = match &config.podman_socket {
+            Some(socket) if is_this_machine => Podman::new(executor).with_socket(socket),
+            Some(_) | None => Podman::new(executor),
+        };
         let mut packages = Packages::open(config, podman, clock, Arc::clone(&host))?;
         packages.meter = meter;
         let boot_id = host.boot_id();
@@ -115,7 +125,6 @@ impl Daemon {
                 })?
             }
         };
-        let process = host.own_process();
         let pid_file = PidFile {
             process: process.identity.clone(),
             boot_id,
@@ -155,12 +164,17 @@ impl Daemon {
         let packages = Arc::clone(&self.packages);
         let monitor = self.monitor.clone();
         let past = self.past.clone();
+        let follower = monitor.clone();
+        if self.packages.config.health.events {
+            self.tasks
+                .spawn(async move { follower.follow_events().await });
+        }
         let beating = monitor.pulse.begin();
         self.tasks.spawn(async move {
             // Dropped when the loop ends for whatever reason, a panic included.
             let _beating = beating;
             packages.recover(&past).await;
-            monitor.run().await;
+            tokio::join!(packages.tell_of_strangers(), monitor.run());
         });
     }
 
@@ -255,30 +269,40 @@ impl Daemon {
     }
 }
 
-fn lock(store: &Store, pid_file: &Loaded<PidFile>) -> Result<File, StartError> {
-    let path = store.path(LOCK_FILE);
+/// Locks the state folder, and says in the file who did.
+fn lock(state_dir: &Path, own_pid: u32) -> Result<File, StartError> {
+    let path = state_dir.join(LOCK_FILE);
     let fail = |source| StoreError {
         doing: "lock",
         path: path.clone(),
         source,
     };
-    let file = OpenOptions::new()
+    let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .mode(0o600)
         .open(&path)
         .map_err(fail)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AlreadyRunning {
-            pid: match pid_file {
-                Loaded::Value(file) => file.process.pid,
-                // It has the lock and has not written its pid yet.
-                Loaded::Absent | Loaded::Corrupt { .. } => 0,
-            },
+        Ok(()) => {
+            // Only for whom it may concern: a full disk is no reason not to start.
+            let said = file.set_len(0).and_then(|()| write!(file, "{own_pid}"));
+            if let Err(error) = said {
+                tracing::warn!(%error, path = %path.display(), "cannot say who runs");
+            }
+            Ok(file)
         }
-        .into()),
+        Err(TryLockError::WouldBlock) => {
+            let mut said = String::new();
+            let read = file.read_to_string(&mut said);
+            Err(AlreadyRunning {
+                // It may have the lock and not have said so yet.
+                pid: read.ok().and_then(|_| said.trim().parse().ok()),
+            }
+            .into())
+        }
         Err(TryLockError::Error(source)) => Err(fail(source).into()),
     }
 }

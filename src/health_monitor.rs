@@ -1,5 +1,6 @@
 //! What to do about each installed container: [`plan`], a pure function, and the [`Monitor`] that carries it out.
 
+mod follow;
 mod monitor;
 mod observe;
 mod pulse;
@@ -155,6 +156,8 @@ pub fn plan(input: &PlanInput<'_>) -> Vec<Decision> {
 /// What a container needs, apart from whether it may have it now.
 enum Need {
     Nothing(String),
+    /// Nothing until then.
+    Later(String, DateTime<Utc>),
     Act(Action, String),
 }
 
@@ -179,6 +182,7 @@ fn decide(
     }
     let (action, reason) = match need(input, this) {
         Need::Nothing(reason) => return decision(Action::Skip, reason, None),
+        Need::Later(reason, until) => return decision(Action::Wait, reason, Some(until)),
         Need::Act(action, reason) => (action, reason),
     };
     if let Some(reason) = awaited(input, by_name, this.manifest) {
@@ -247,11 +251,29 @@ fn need(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
         ContainerState::Stopped | ContainerState::Exited if done(this.manifest, status) => {
             Need::Nothing("it ran once and is done".to_owned())
         }
-        ContainerState::Stopped | ContainerState::Exited => Need::Act(
-            Action::Restart,
-            format!("it ended with exit code {}", status.exit_code),
-        ),
+        ContainerState::Stopped => match status.finished_at {
+            Some(at) if !has_passed(at, TIDIES_UP_WITHIN, input.now) => Need::Later(
+                format!(
+                    "it ended with exit code {}, and podman is not done with it",
+                    status.exit_code
+                ),
+                at + TIDIES_UP_WITHIN,
+            ),
+            Some(_) | None => ended(status),
+        },
+        ContainerState::Exited => ended(status),
     }
+}
+
+/// So long after the end of a container podman may still be tidying up, and start it again by its own restart policy: two
+/// starts at once would make of the policy's quick retries attempts of the monitor.
+const TIDIES_UP_WITHIN: TimeDelta = TimeDelta::seconds(2);
+
+fn ended(status: &ContainerStatus) -> Need {
+    Need::Act(
+        Action::Restart,
+        format!("it ended with exit code {}", status.exit_code),
+    )
 }
 
 /// `stopping` lasts for ever when the `podman stop` client was killed; a second stop ends it (measured: 4.3.1, 5.4.2 and 5.8.6).

@@ -33,6 +33,9 @@ pub struct RestartHistory {
     pub last_attempt: Option<DateTime<Utc>>,
     /// Start of the run it is in; `None` while it does not run.
     pub running_since: Option<DateTime<Utc>>,
+    /// From when on that run counts as stable: its start, and where that lies in the future, because the clock was set
+    /// back, when it was first seen so.
+    pub stable_from: Option<DateTime<Utc>>,
     /// When the monitor gave up and said so; from then on the slow lane.
     pub gave_up: Option<DateTime<Utc>>,
     /// Why our last start failed; `None` after one that succeeded.
@@ -180,13 +183,18 @@ impl RestartHistory {
         };
         changed |= set(&mut self.stopping_since, stopping_since);
         if !seen.running {
+            changed |= set(&mut self.stable_from, None);
             return (changed | set(&mut self.running_since, None), false);
         }
         let since = seen.started_at.unwrap_or(now);
         let came_up = set(&mut self.running_since, Some(since));
         changed |= came_up | set(&mut self.start_error, None);
-        // A start in the future is a clock that was set back: it counts from now on, not for ever.
-        if since <= now && has_passed(since, stability, now) {
+        let stable_from = match self.stable_from {
+            Some(from) if !came_up && from <= now => from,
+            Some(_) | None => since.min(now),
+        };
+        changed |= set(&mut self.stable_from, Some(stable_from));
+        if has_passed(stable_from, stability, now) {
             changed |= self.forgive();
         }
         (changed, came_up)

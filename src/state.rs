@@ -169,6 +169,10 @@ fn entry(
             PackageState::NeedsAttention,
             "an install was cut short and is not undone yet; uninstall it, or install it again",
         )),
+        (None, Phase::Updating) => Some((
+            PackageState::NeedsAttention,
+            "an update was cut short and the old version is not back yet; restart archipelago, or uninstall it",
+        )),
         (None, Phase::Uninstalling { .. }) => Some((
             PackageState::NeedsAttention,
             "not everything could be removed; uninstall it again",

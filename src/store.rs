@@ -4,6 +4,7 @@
 //! synced. So a file is at every moment the old one or the new one. What cannot be read is moved aside to
 //! `NAME.corrupt-TIME` and reported as [`Loaded::Corrupt`]: a bad file never stops the daemon.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -155,7 +156,7 @@ impl Store {
             Ok(value) => Ok(Loaded::Value(value)),
             Err(why) => {
                 let time = self.clock.now().format("%Y%m%dT%H%M%S%.3fZ");
-                let moved_to = self.path(&format!("{name}.corrupt-{time}"));
+                let moved_to = self.path(&format!("{name}{ASIDE}{time}"));
                 fs::rename(&path, &moved_to).map_err(|source| StoreError {
                     doing: "move aside",
                     path,
@@ -164,6 +165,28 @@ impl Store {
                 Ok(Loaded::Corrupt { moved_to, why })
             }
         }
+    }
+
+    /// Names of the files that were moved aside, now or earlier, and are not there again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be read.
+    pub fn lost(&self) -> Result<Vec<String>, StoreError> {
+        let fail = |source| StoreError {
+            doing: "read",
+            path: self.dir.clone(),
+            source,
+        };
+        let mut lost = BTreeSet::new();
+        for entry in fs::read_dir(&self.dir).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            if let Some((name, _)) = name.to_string_lossy().split_once(ASIDE)
+                && !self.path(name).exists()
+            {
+                lost.insert(name.to_owned());
+            }
+        }
+        Ok(lost.into_iter().collect())
     }
 
     /// Replaces `name` atomically.
@@ -216,6 +239,8 @@ impl Store {
 }
 
 const TEMP_PREFIX: &str = ".tmp-";
+/// Between the name of a file that was moved aside and the time when it was.
+const ASIDE: &str = ".corrupt-";
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     // The version first: the data of a foreign version need not fit.
@@ -359,5 +384,69 @@ mod tests {
         assert!(!stray.exists());
         assert_eq!(store.load("a.json").expect("loaded"), Loaded::Value(7));
         assert_eq!(store.json_names().expect("names"), ["a"]);
+    }
+
+    /// What the daemon writes is never mistaken for another value, wherever a power cut left off.
+    #[test]
+    fn cut_off_anywhere_it_is_the_whole_or_corrupt() {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let dir = dir.expect("temporary folder");
+        let store = store(dir.path());
+        // A list of numbers: each of its beginnings is nearly another one.
+        let value: Vec<u32> = (0..12).collect();
+        store.save("a.json", &value).expect("saved");
+        let whole = fs::read(store.path("a.json")).expect("bytes");
+        for length in 0..=whole.len() {
+            fs::write(store.path("a.json"), &whole[..length]).expect("cut off on purpose");
+            match store.load::<Vec<u32>>("a.json").expect("no system error") {
+                Loaded::Value(loaded) => assert_eq!(loaded, value, "after {length} bytes"),
+                Loaded::Absent => panic!("it is there, with {length} bytes"),
+                Loaded::Corrupt { moved_to, .. } => {
+                    assert_eq!(store.lost().expect("listed"), ["a.json"]);
+                    fs::remove_file(moved_to).expect("tidy");
+                }
+            }
+        }
+    }
+
+    /// Every moment of a replacement: before, each byte of the temporary file, and after its rename.
+    #[test]
+    fn killed_at_any_moment_of_a_replacement_it_is_the_old_or_the_new() {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let dir = dir.expect("temporary folder");
+        let old = "old".to_owned();
+        let new = "new".to_owned();
+        store(dir.path()).save("a.json", &new).expect("saved");
+        let bytes = fs::read(dir.path().join("a.json")).expect("bytes");
+        store(dir.path()).save("a.json", &old).expect("saved");
+        for length in 0..=bytes.len() {
+            fs::write(dir.path().join(".tmp-x"), &bytes[..length]).expect("a killed writer");
+            let next = store(dir.path());
+            assert_eq!(
+                next.load("a.json").expect("loaded"),
+                Loaded::Value(old.clone())
+            );
+            let names: Vec<_> = fs::read_dir(dir.path()).expect("listed").collect();
+            assert_eq!(names.len(), 1, "the temporary file is gone");
+        }
+        fs::write(dir.path().join(".tmp-x"), &bytes).expect("written");
+        fs::rename(dir.path().join(".tmp-x"), dir.path().join("a.json")).expect("renamed");
+        assert_eq!(
+            store(dir.path()).load("a.json").expect("loaded"),
+            Loaded::Value(new)
+        );
+    }
+
+    /// A write that fails leaves the old file, and no temporary one.
+    #[test]
+    fn a_failed_write_leaves_what_was_there() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let store = store(dir.path());
+        fs::create_dir(dir.path().join("a.json")).expect("a folder in its place");
+        let error = store.save("a.json", &7).expect_err("cannot be replaced");
+        assert!(error.to_string().contains("a.json"), "{error}");
+        let names: Vec<_> = fs::read_dir(dir.path()).expect("listed").collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        assert!(dir.path().join("a.json").is_dir());
     }
 }

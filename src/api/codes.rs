@@ -77,6 +77,14 @@ codes! {
     pub const CANCELLED: i64 = -32028;
     /// The image that was asked for is no good, or it is not clear which container it is for. `data`: `image`.
     pub const BAD_IMAGE: i64 = -32029;
+    /// A package that cannot be beside this one is installed. `data`: `other`.
+    pub const EXCLUDED: i64 = -32033;
+    /// No image is tagged with the catalog's version, so no other can be put in its place. `data`: `known`.
+    pub const NO_SUCH_VERSION: i64 = -32034;
+    /// A hook failed. `data`: `container`, `command`, `exit_code`, `output`.
+    pub const HOOK_FAILED: i64 = -32035;
+    /// The new version did not come up. `data`: `old` says what became of the old one, `cause` why.
+    pub const UPDATE_FAILED: i64 = -32036;
     /// podman failed.
     pub const PODMAN_FAILED: i64 = -32030;
     /// A state file failed.

@@ -6,6 +6,7 @@
 //! | `GET /events` | what a user interface shows, as server-sent events | yes |
 //! | `GET /metrics` | counters and gauges, for Prometheus | yes |
 //! | `GET /rpc/v1/schema` | what can be called, as an OpenRPC document | no |
+//! | `GET /`, `GET /ui/…` | the status page, which calls the others | no |
 //! | `GET /health` | `ok`, for probes; it tells nothing else | no |
 //!
 //! The token is that of `secrets/rpc-token`, sent as `Authorization: Bearer TOKEN`. Prometheus sends it with
@@ -25,6 +26,7 @@ mod openrpc;
 mod rpc;
 mod serve;
 mod token;
+mod ui;
 
 use std::sync::Arc;
 
@@ -101,6 +103,7 @@ pub(crate) fn router(context: Context) -> Router {
     let router = Router::new()
         .merge(with_token)
         .merge(documented)
+        .merge(ui::router())
         .layer(from_fn(require_plain_host))
         .route("/health", get(async || "ok\n"))
         .with_state(context);

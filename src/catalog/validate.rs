@@ -38,6 +38,15 @@ pub struct Sourced {
     pub file: String,
 }
 
+impl Sourced {
+    fn is_built_in(&self) -> bool {
+        self.file.starts_with(BUILT_IN)
+    }
+}
+
+/// How names of built-in files begin.
+pub(crate) const BUILT_IN: &str = "built-in/";
+
 /// Every problem of every manifest, sorted.
 #[must_use]
 pub fn validate(packages: &BTreeMap<String, Sourced>) -> Vec<Problem> {
@@ -83,6 +92,9 @@ impl Placed<'_> {
 /// All packages, and who provides a name.
 struct All<'a> {
     packages: &'a BTreeMap<String, Sourced>,
+    /// Built-in ones first: of two that do not go together, the later is told, and that is to be the one that the
+    /// machine's owner can change.
+    sources: Vec<&'a Sourced>,
     containers: Vec<Placed<'a>>,
     /// More than one where packages exclude each other.
     by_name: BTreeMap<&'a str, Vec<Placed<'a>>>,
@@ -90,8 +102,10 @@ struct All<'a> {
 
 impl<'a> All<'a> {
     fn new(packages: &'a BTreeMap<String, Sourced>) -> Self {
-        let containers: Vec<Placed<'a>> = packages
-            .values()
+        let mut sources: Vec<&Sourced> = packages.values().collect();
+        sources.sort_by_key(|source| (!source.is_built_in(), &source.manifest.id));
+        let containers: Vec<Placed<'a>> = sources
+            .iter()
             .flat_map(|source| {
                 let containers = source.manifest.containers.iter();
                 containers.map(move |container| Placed { source, container })
@@ -104,9 +118,16 @@ impl<'a> All<'a> {
         }
         Self {
             packages,
+            sources,
             containers,
             by_name,
         }
+    }
+
+    /// Whether `one` comes after `other` in the order in which clashes are told.
+    fn is_later(&self, one: &Sourced, other: &Sourced) -> bool {
+        let place = |of: &Sourced| self.sources.iter().position(|source| *source == of);
+        place(one) > place(other)
     }
 
     fn providers(&self, name: &str) -> &[Placed<'a>] {

@@ -59,6 +59,24 @@ pub(crate) fn check_image(image: &str) -> Result<(), String> {
             "`{image}` names no registry; write `docker.io/{image}`"
         ));
     }
+    // What podman would only refuse when it is asked to pull: a scheme, `..`, capitals.
+    let port = registry.split_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    let without_digest = path.split('@').next().unwrap_or_default();
+    let is_word = |word: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let ends = |byte: Option<&u8>| byte.is_some_and(|byte| plain(*byte));
+        let bytes = word.as_bytes();
+        ends(bytes.first())
+            && ends(bytes.last())
+            && bytes
+                .iter()
+                .all(|byte| plain(*byte) || b"._-".contains(byte))
+    };
+    let name = without_digest.split(':').next().unwrap_or_default();
+    if !port.is_none_or(is_port) || !name.split('/').all(is_word) {
+        return Err(format!("{image:?} is no image reference"));
+    }
     let tagged = path
         .rsplit('/')
         .next()

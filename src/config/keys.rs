@@ -49,6 +49,23 @@ pub(super) const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "podman_socket",
+        set: |config, value| {
+            config.podman_socket = match value.as_str() {
+                Some("none") => None,
+                Some(_) | None => Some(path(value)?),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        name: "health.events",
+        set: |config, value| {
+            config.health.events = value.as_bool().ok_or("must be `true` or `false`")?;
+            Ok(())
+        },
+    },
+    Key {
         name: "health.interval_secs",
         set: |config, value| seconds(value, 1).map(|secs| config.health.interval = secs),
     },

@@ -5,8 +5,10 @@
 
 mod call;
 mod error;
+mod events;
 mod exec;
 mod images;
+mod look;
 mod resources;
 mod secrets;
 mod spec;
@@ -15,19 +17,22 @@ mod stats;
 mod tests;
 mod version;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
     runtime::{CommandExecutor, CommandOutput, OutputLine},
+    socket::Socket,
     status::{self, ContainerStatus},
 };
 
 use call::Call;
+use look::Seen;
 
 pub use error::{PodmanError, ReadError, Refusal, error_message};
+pub use events::{ContainerEvent, EventNews};
 pub use exec::ExecOutput;
 pub use images::PullProgress;
 pub use spec::{ContainerSpec, HealthSpec, PortSpec, SecretTarget, SecretUse, VolumeMount};
@@ -58,7 +63,10 @@ pub enum Removed {
 #[derive(Clone)]
 pub struct Podman {
     executor: Arc<dyn CommandExecutor>,
+    /// Asked instead of the command line where it answers.
+    socket: Option<Arc<Socket>>,
     version: Arc<OnceCell<PodmanVersion>>,
+    seen: Arc<Seen>,
 }
 
 /// What counts as recent where a log cannot be read from its end.
@@ -82,7 +90,18 @@ impl Podman {
     pub fn new(executor: Arc<dyn CommandExecutor>) -> Self {
         Self {
             executor,
+            socket: None,
             version: Arc::new(OnceCell::new()),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The same, and podman's service at `socket` is asked, and pulls, where it answers.
+    #[must_use]
+    pub fn with_socket(self, socket: &Path) -> Self {
+        Self {
+            socket: Some(Arc::new(Socket::new(socket))),
+            ..self
         }
     }
 
@@ -114,30 +133,6 @@ impl Podman {
             .get_or_try_init(|| self.version())
             .await
             .copied()
-    }
-
-    /// All containers, in whatever state, that carry `label` (`key` or `key=value`), in podman's order.
-    ///
-    /// A container that is removed between `ps` and `inspect` is left out. One that podman lists and cannot
-    /// inspect is given as `ps` has it.
-    ///
-    /// # Errors
-    /// As every command. On podman 4.3 one broken container makes the whole list fail.
-    pub async fn list(&self, label: &str) -> Result<Vec<ContainerStatus>, PodmanError> {
-        let version = self.known_version().await?;
-        let ps = Call::new(["ps", "--all", "--format=json"]).arg(format!("--filter=label={label}"));
-        let output = self.succeed(&ps).await?;
-        let listed = status::parse_ps(&output.stdout)
-            .map_err(|source| ps.unreadable("list of containers", source))?;
-        if listed.is_empty() {
-            return Ok(listed);
-        }
-        let inspect = Call::new(["container", "inspect"])
-            .operands(listed.iter().map(|container| container.id.as_str()));
-        let output = self.run(&inspect).await?;
-        let inspected = status::parse_inspect(&output.stdout, version)
-            .map_err(|source| inspect.unreadable("list of containers", source))?;
-        Ok(status::merge(listed, inspected, &output.stderr))
     }
 
     /// One container; `None` when there is none of that name.
@@ -191,7 +186,10 @@ impl Podman {
     /// As every command; the container is in state `created` (or as it was) then.
     pub async fn start(&self, name: &str) -> Result<(), PodmanError> {
         let call = Call::new(["start"]).operands([name]).limit(START_LIMIT);
-        self.succeed(&call).await.map(drop)
+        let result = self.succeed(&call).await.map(drop);
+        // Of a start that failed the list says nothing, and `inspect` does.
+        self.seen.forget(name);
+        result
     }
 
     /// Sends the stop signal, waits `grace` (whole seconds, rounded up), then SIGKILL. Returns when the process is

@@ -78,6 +78,11 @@ pub trait CommandExecutor: Send + Sync {
     /// Runs `program` with `args` to its end. A non-zero exit code is a value, not an error.
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError>;
 
+    /// Whether programs run on this machine itself, so that its sockets lead to the same podman.
+    fn is_this_machine(&self) -> bool {
+        false
+    }
+
     /// Runs `program` with `args` and gives each line to `on_line` while the program runs. Returns its exit code. Lines of
     /// one output come in their order; between the two outputs there is none.
     ///
@@ -153,6 +158,10 @@ fn lost_output(program: &str) -> impl Fn(std::io::Error) -> ExecuteError {
 
 #[async_trait]
 impl CommandExecutor for RealExecutor {
+    fn is_this_machine(&self) -> bool {
+        true
+    }
+
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
         let child = spawn(program, args)?;
         let output = child

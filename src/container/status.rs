@@ -10,6 +10,15 @@ use chrono::{DateTime, Utc};
 
 pub use parse::{merge, parse_inspect, parse_ps};
 
+/// Whether labels satisfy a filter's `key` or `key=value`.
+#[must_use]
+pub fn has_label(labels: &BTreeMap<String, String>, filter: &str) -> bool {
+    match filter.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
+        None => labels.contains_key(filter),
+    }
+}
+
 /// The state word of podman's JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerState {

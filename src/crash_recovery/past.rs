@@ -46,10 +46,10 @@ impl Past {
 
 /// A daemon runs on this state folder already.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("another archipelago runs on this state folder, with pid {pid}; stop it first")]
+#[error("another archipelago runs on this state folder{}; stop it first", pid.map_or_else(String::new, |pid| format!(", with pid {pid}")))]
 pub struct AlreadyRunning {
-    /// Its pid.
-    pub pid: u32,
+    /// Its pid, where it has said so.
+    pub pid: Option<u32>,
 }
 
 /// How the last daemon ended. Pure.
@@ -65,7 +65,7 @@ pub fn what_happened(
     match (pid_file, snapshot) {
         (Some(file), _) if file.boot_id != boot_id => Ok(Past::PowerLost),
         (Some(file), _) if is_alive(&file.process) => Err(AlreadyRunning {
-            pid: file.process.pid,
+            pid: Some(file.process.pid),
         }),
         (Some(file), _) => Ok(Past::Killed {
             pid: Some(file.process.pid),
@@ -118,7 +118,7 @@ mod tests {
         );
         assert_eq!(
             what_happened(Some(&file), None, "now", alive),
-            Err(AlreadyRunning { pid: 7 })
+            Err(AlreadyRunning { pid: Some(7) })
         );
         // A pid of another boot says nothing, also when some process has it now.
         assert_eq!(

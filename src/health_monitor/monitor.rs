@@ -1,6 +1,7 @@
 //! The loop: look, plan, carry out, remember.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::tasks::Tasks;
 const DEAD_FOR: Duration = Duration::from_secs(2);
 /// How soon podman is asked again after it could not be.
 const PODMAN_RETRY: Duration = Duration::from_secs(10);
+/// What happens within so short a time is looked at together.
+const EVENTS_TOGETHER: Duration = Duration::from_millis(20);
 /// The shortest pause between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -31,10 +34,12 @@ const HEALS_AT_ONCE: usize = 4;
 /// Watches all installed containers and heals them.
 #[derive(Clone)]
 pub struct Monitor {
-    packages: Arc<Packages>,
-    tasks: Tasks,
+    pub(super) packages: Arc<Packages>,
+    pub(super) tasks: Tasks,
     /// Containers that podman says run and whose process is gone: its pid, and since when that was seen.
     suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
+    /// A look in a moment is arranged for already.
+    pub(super) is_late_look_due: Arc<AtomicBool>,
     /// Whether the loop makes progress.
     pub(crate) pulse: Pulse,
 }
@@ -47,6 +52,7 @@ impl Monitor {
             packages,
             tasks,
             suspects: Arc::default(),
+            is_late_look_due: Arc::default(),
             pulse: Pulse::default(),
         }
     }
@@ -65,6 +71,7 @@ impl Monitor {
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.packages.wake.notified() => {}
+                () = self.packages.events.notified() => sleep(EVENTS_TOGETHER).await,
             }
         }
     }

@@ -42,6 +42,10 @@ impl Drop for Timed<'_> {
 
 #[async_trait]
 impl CommandExecutor for MeteredExecutor {
+    fn is_this_machine(&self) -> bool {
+        self.inner.is_this_machine()
+    }
+
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
         let mut timed = self.begin(args);
         let output = self.inner.execute(program, args).await?;

@@ -17,6 +17,10 @@ pub(crate) struct Book {
     pub(crate) stopped: UserStopped,
     pub(crate) tracker: RestartTracker,
     pub(crate) snapshot: Option<Snapshot>,
+    /// Packages whose record could not be read and is not there.
+    pub(crate) lost_records: BTreeSet<String>,
+    /// What the user stopped could not be read and is not there.
+    pub(crate) lost_intents: bool,
     pub(crate) notifications: Vec<Notification>,
     /// What the last look at podman found, to tell of differences.
     pub(crate) seen: BTreeMap<String, ContainerStatus>,

@@ -192,6 +192,58 @@ pub enum PackageError {
         /// Its containers, as `name (image)`.
         containers: Vec<String>,
     },
+    /// A package that cannot be beside this one is there.
+    #[error("`{package}` cannot be installed beside `{other}`; uninstall that first")]
+    Excluded {
+        /// The package.
+        package: String,
+        /// The one that is there.
+        other: String,
+    },
+    /// No image is tagged with the catalog's version, so no other version can be put in its place.
+    #[error(
+        "version {version} of `{package}` cannot be had: no image of it is tagged with the catalog's version {known}; name an image instead"
+    )]
+    NoSuchVersion {
+        /// The package.
+        package: String,
+        /// What was asked for.
+        version: String,
+        /// The catalog's.
+        known: String,
+    },
+    /// A hook failed as often as it may.
+    #[error(
+        "the hook `{command}` in `{container}` {} in attempt {attempts}{}",
+        code.map_or_else(|| "could not be run".to_owned(), |code| format!("ended with exit code {code}")),
+        said(output)
+    )]
+    HookFailed {
+        /// The container.
+        container: String,
+        /// Program and arguments.
+        command: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Its exit code, where it ended.
+        code: Option<i32>,
+        /// Its last lines.
+        output: Vec<String>,
+        /// Why it could not be run.
+        source: Option<Box<PodmanError>>,
+    },
+    /// The new version did not come up, and the old one was made again.
+    #[error("the update of `{package}` failed; the old version {version} {old}")]
+    UpdateFailed {
+        /// The package.
+        package: String,
+        /// The old version.
+        version: String,
+        /// What became of the old version.
+        old: String,
+        /// Why the update failed.
+        source: Box<PackageError>,
+    },
     /// The user cancelled it. It is undone.
     #[error("the operation on `{package}` was cancelled")]
     Cancelled {
@@ -241,7 +293,7 @@ impl PackageError {
     pub fn log(&self) -> &[String] {
         match self {
             Self::DidNotStart { log, .. } | Self::DidNotStayUp { log, .. } => log,
-            Self::NotUndone { source, .. } => source.log(),
+            Self::NotUndone { source, .. } | Self::UpdateFailed { source, .. } => source.log(),
             _ => &[],
         }
     }
@@ -284,5 +336,13 @@ fn last_lines(log: &[String]) -> String {
         "; it logged nothing".to_owned()
     } else {
         format!("; its last log lines: {}", log.join(" | "))
+    }
+}
+
+fn said(output: &[String]) -> String {
+    if output.is_empty() {
+        String::new()
+    } else {
+        format!("; its last lines: {}", output.join(" | "))
     }
 }

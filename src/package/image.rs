@@ -34,6 +34,76 @@ impl Chosen {
             docker_image,
         })
     }
+
+    /// Puts another version in place of the manifest's, in the tags of images that carry that.
+    ///
+    /// # Errors
+    /// [`PackageError::NoSuchVersion`] where no tag does; [`PackageError::BadImage`].
+    pub(super) fn at_version(mut self, version: &str) -> Result<Self, PackageError> {
+        let manifest = &mut self.manifest;
+        if manifest.version == version {
+            return Ok(self);
+        }
+        let mut is_carried = false;
+        for image in manifest
+            .containers
+            .iter_mut()
+            .filter_map(|c| c.image.as_mut())
+        {
+            let Some(other) = with_version(image, &manifest.version, version) else {
+                continue;
+            };
+            check_image(&other).map_err(|what| PackageError::BadImage {
+                image: other.chars().take(200).collect(),
+                what,
+            })?;
+            *image = other;
+            is_carried = true;
+        }
+        if !is_carried {
+            return Err(PackageError::NoSuchVersion {
+                package: manifest.id.clone(),
+                version: version.chars().take(80).collect(),
+                known: manifest.version.clone(),
+            });
+        }
+        // The user's image goes with it: it stays the user's choice.
+        if let Some(image) = &self.docker_image
+            && let Some(other) = with_version(image, &manifest.version, version)
+        {
+            self.docker_image = Some(other);
+        }
+        version.clone_into(&mut manifest.version);
+        Ok(self)
+    }
+
+    /// # Errors
+    /// [`PackageError::NotInstallable`].
+    pub(super) fn installable(&self) -> Result<(), PackageError> {
+        match self.manifest.not_installable() {
+            Some(reason) => Err(PackageError::NotInstallable {
+                package: self.manifest.id.clone(),
+                reason,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The reference with `to` in place of the version `from` in its tag; `None` where the tag does not carry that, or a
+/// digest says what the image is.
+fn with_version(image: &str, from: &str, to: &str) -> Option<String> {
+    let (before, tag) = image.rsplit_once(':')?;
+    if from.is_empty() || image.contains('@') || tag.contains('/') || to.contains(['/', ':', '@']) {
+        return None;
+    }
+    // `1` is no part of `1.2`, nor of `11`.
+    let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let (place, _) = tag.match_indices(from).find(|(place, _)| {
+        !tag[..*place].ends_with(is_number) && !tag[place + from.len()..].starts_with(is_number)
+    })?;
+    let rest = &tag[place + from.len()..];
+    Some(format!("{before}:{}{to}{rest}", &tag[..place]))
 }
 
 /// The container that the user's image is for: the only one, the only one of that repository, or the only one without an
@@ -89,6 +159,40 @@ mod tests {
             ));
         }
         toml::from_str(&text).expect("a manifest")
+    }
+
+    #[test]
+    fn a_version_goes_where_a_tag_carries_the_old_one() {
+        for (image, from, expected) in [
+            ("a.io/x:v3.0.0", "3.0.0", Some("a.io/x:v9")),
+            ("a.io/x:3.0.0-alpine", "3.0.0", Some("a.io/x:9-alpine")),
+            ("a.io:3/x:3", "3", Some("a.io:3/x:9")),
+            ("a.io/x:3.1", "3", None),
+            ("a.io/x:13", "3", None),
+            ("a.io:3/x", "3", None),
+            ("a.io/x:3@sha256:0", "3", None),
+            ("a.io/x:latest", "3", None),
+        ] {
+            let other = with_version(image, from, "9");
+            assert_eq!(other.as_deref(), expected, "{image}");
+        }
+        let version = |image: &str, version: &str| {
+            let chosen = Chosen::new(manifest(&[image]), None).expect("no choice");
+            chosen.at_version(version)
+        };
+        let error = version("a.io/x:latest", "2").expect_err("no tag");
+        assert!(
+            matches!(error, PackageError::NoSuchVersion { .. }),
+            "{error}"
+        );
+        let error = version("a.io/x:1", "2 --privileged").expect_err("no tag");
+        assert!(matches!(error, PackageError::BadImage { .. }), "{error}");
+        let chosen = version("a.io/x:1", "2").expect("version 2");
+        assert_eq!(chosen.manifest.version, "2");
+        assert_eq!(
+            chosen.manifest.containers[0].image.as_deref(),
+            Some("a.io/x:2")
+        );
     }
 
     #[test]

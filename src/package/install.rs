@@ -2,7 +2,6 @@
 
 use super::image::Chosen;
 use super::record::{PackageRecord, Phase};
-use super::watch::Watch;
 use super::{Operation, PackageError, Packages, Running, in_order};
 use crate::catalog::{Catalog, ContainerManifest, Manifest};
 use crate::health_monitor::serves;
@@ -35,12 +34,7 @@ impl Packages {
     ) -> Result<(Running, Chosen), PackageError> {
         let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
         let chosen = Chosen::new(manifest, options.docker_image)?;
-        if let Some(reason) = chosen.manifest.not_installable() {
-            return Err(PackageError::NotInstallable {
-                package: id.to_owned(),
-                reason,
-            });
-        }
+        chosen.installable()?;
         Ok((self.begin(id, Operation::Install)?, chosen))
     }
 
@@ -54,7 +48,7 @@ impl Packages {
         let _turn = self.turn(id).await;
         match self.record(id).map(|record| record.phase) {
             None => {}
-            Some(Phase::Installed) => {
+            Some(Phase::Installed | Phase::Updating) => {
                 return Err(PackageError::AlreadyInstalled {
                     package: id.to_owned(),
                 });
@@ -71,6 +65,7 @@ impl Packages {
             Some(Phase::Uninstalling { keep_data }) => self.remove_all(id, keep_data).await?,
         }
         self.step(id, "checking what it needs");
+        self.check_exclusive(manifest)?;
         self.check_dependencies(manifest).await?;
         self.check_secrets(manifest).await?;
         self.put_record(PackageRecord {
@@ -78,6 +73,7 @@ impl Packages {
             docker_image: chosen.docker_image.clone(),
             phase: Phase::Installing,
             made: Vec::new(),
+            previous: None,
             since: self.clock.now(),
         })?;
         if let Err(error) = self.bring_about(running, manifest).await {
@@ -128,18 +124,37 @@ impl Packages {
                 tracker.forget(&container.name);
             }
         });
-        let mut watch = Watch::new(self, id);
-        for container in containers {
-            watch.until_dependencies_serve(container).await?;
-            watch.start(container).await?;
-        }
-        watch.until_good().await?;
+        self.start_made(manifest).await?;
+        self.run_hooks(manifest).await?;
         self.set_stopped(id, false)?;
         let now = self.clock.now();
         self.change_record(id, |record| {
             record.phase = Phase::Installed;
             record.since = now;
         })
+    }
+
+    /// No package that this one excludes, or that excludes it, may be there or on its way in.
+    pub(super) fn check_exclusive(&self, manifest: &Manifest) -> Result<(), PackageError> {
+        let book = self.book();
+        let on_their_way = book
+            .operations
+            .iter()
+            .filter(|(_, operation)| **operation == Operation::Install)
+            .map(|(id, _)| id);
+        let excluded = book.records.keys().chain(on_their_way).find(|other| {
+            let theirs = book.records.get(*other);
+            **other != manifest.id
+                && (manifest.excludes.contains(other)
+                    || theirs.is_some_and(|theirs| theirs.manifest.excludes.contains(&manifest.id)))
+        });
+        match excluded {
+            Some(other) => Err(PackageError::Excluded {
+                package: manifest.id.clone(),
+                other: other.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// What this package needs of others must be installed and serve.

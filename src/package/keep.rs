@@ -81,6 +81,15 @@ impl Packages {
         Ok(())
     }
 
+    /// Replaces all intents. Where that cannot be saved, they hold until the daemon ends, and it is logged.
+    pub(crate) fn replace_stopped(&self, stopped: super::UserStopped) {
+        let _writing = self.writing();
+        if let Err(error) = self.root.save(super::intent::FILE, &stopped) {
+            tracing::error!(error = chain(&error), "what the user stopped is not saved");
+        }
+        self.book().stopped = stopped;
+    }
+
     /// Changes the tracker. Where that cannot be saved, the change holds until the daemon ends, and is logged.
     pub(crate) fn change_tracker<R>(&self, change: impl FnOnce(&mut RestartTracker) -> R) -> R {
         let _writing = self.writing();

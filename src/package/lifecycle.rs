@@ -99,7 +99,7 @@ impl Packages {
         }
     }
 
-    fn installed_record(&self, id: &str) -> Result<PackageRecord, PackageError> {
+    pub(super) fn installed_record(&self, id: &str) -> Result<PackageRecord, PackageError> {
         self.record(id)
             .filter(|record| record.phase == Phase::Installed)
             .ok_or_else(|| PackageError::NotInstalled {

@@ -173,7 +173,7 @@ impl Packages {
         Ok(left)
     }
 
-    async fn undo_one(
+    pub(super) async fn undo_one(
         &self,
         package: &str,
         made: &Made,

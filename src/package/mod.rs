@@ -5,6 +5,7 @@
 
 mod book;
 mod error;
+mod hooks;
 mod image;
 mod install;
 mod intent;
@@ -15,12 +16,14 @@ mod make;
 mod notifications;
 mod operation;
 mod pull;
+mod reconcile;
 mod record;
 mod render;
 mod request;
 mod secrets;
 mod spec;
 mod uninstall;
+mod update;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -31,7 +34,7 @@ use tokio::sync::{Mutex as TurnMutex, Notify, OwnedMutexGuard};
 use crate::catalog::{ContainerManifest, start_order};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::container::podman::Podman;
+use crate::container::podman::{Podman, PodmanError};
 use crate::container::status::ContainerStatus;
 use crate::crash_recovery;
 use crate::host::Host;
@@ -41,6 +44,7 @@ use crate::store::{Store, StoreError};
 
 pub(crate) use book::Book;
 pub use error::{PackageError, chain};
+pub use hooks::HOOK_WAIT;
 pub use install::InstallOptions;
 pub use intent::UserStopped;
 pub use ledger::{Change, KEPT_OPERATIONS};
@@ -49,7 +53,8 @@ pub use notifications::{KEPT_NOTIFICATIONS, Notification, Severity};
 pub(crate) use notifications::{News, corrupt_file, taken};
 pub use operation::{Operation, OperationState, OperationView, Progress, ProgressUnit};
 pub use pull::{PULL_ATTEMPTS, PULL_WAITS};
-pub use record::{Made, PackageRecord, Phase};
+pub use reconcile::{Outdated, ReconcileReport, Stranger};
+pub use record::{Made, PackageRecord, Phase, Previous};
 pub use render::RenderError;
 pub use request::{Request, Submitted};
 pub use secrets::SECRET_LENGTH;
@@ -59,6 +64,7 @@ pub use spec::{
     spec_hash,
 };
 pub use uninstall::UninstallOptions;
+pub use update::UpdateOptions;
 pub use watch::LOG_LINES;
 
 /// State file of the [`RestartTracker`].
@@ -84,6 +90,8 @@ pub struct Packages {
     pub(crate) meter: Meter,
     /// Wakes the monitor.
     pub(crate) wake: Arc<Notify>,
+    /// Wakes the monitor too, after a moment in which more may happen.
+    pub(crate) events: Notify,
 }
 
 impl Packages {
@@ -108,6 +116,7 @@ impl Packages {
                 records.insert(id, record);
             }
         }
+        let lost_records = records_store.lost()?.into_iter();
         let stopped = taken(root.load(intent::FILE)?, None, &mut news).unwrap_or_default();
         let tracker = taken(root.load(TRACKER_FILE)?, None, &mut news).unwrap_or_default();
         let snapshot = taken(root.load(crash_recovery::SNAPSHOT_FILE)?, None, &mut news);
@@ -118,6 +127,10 @@ impl Packages {
             tracker,
             snapshot,
             notifications: taken(kept, None, &mut news).unwrap_or_default(),
+            lost_records: lost_records
+                .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+                .collect(),
+            lost_intents: root.lost()?.iter().any(|name| name == intent::FILE),
             ..Book::default()
         };
         let ledger = Arc::new(Ledger::new(Arc::clone(&clock)));
@@ -136,6 +149,7 @@ impl Packages {
             network: TurnMutex::new(()),
             meter: Meter::default(),
             wake: Arc::new(Notify::new()),
+            events: Notify::new(),
         };
         for item in news {
             packages.notify(item);
@@ -170,17 +184,38 @@ impl Packages {
     /// What podman says of every container with a package label, by name.
     ///
     /// # Errors
-    /// [`PodmanError`](crate::container::podman::PodmanError); `system.health` shows it too.
-    pub(crate) async fn look(
-        &self,
-    ) -> Result<BTreeMap<String, ContainerStatus>, crate::container::podman::PodmanError> {
+    /// [`PodmanError`]; `system.health` shows it too.
+    pub(crate) async fn look(&self) -> Result<BTreeMap<String, ContainerStatus>, PodmanError> {
         let result = self.podman.list(PACKAGE_LABEL).await;
         let error = result.as_ref().err().map(|error| chain(error));
         let before = std::mem::replace(&mut self.book().podman_error, error.clone());
         if error != before {
             self.tell_shown();
         }
-        Ok(result?
+        let statuses = match result {
+            Ok(statuses) => statuses,
+            // On podman 4.3 one broken container makes the list of all fail; the others are still watched.
+            Err(error @ PodmanError::Refused { .. }) => {
+                let names: Vec<String> = {
+                    let book = self.book();
+                    let installed = book.installed();
+                    installed
+                        .map(|(_, manifest)| manifest.name.clone())
+                        .collect()
+                };
+                if names.is_empty() {
+                    return Err(error);
+                }
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                tracing::error!(
+                    error = chain(&error),
+                    "podman cannot list containers, they are looked at one by one; is one of them broken? `podman rm --force` it"
+                );
+                self.podman.look_at(&names).await?
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(statuses
             .into_iter()
             .map(|status| (status.name.clone(), status))
             .collect())
@@ -189,10 +224,8 @@ impl Packages {
     /// Every installed package, and those on their way in or out, as a UI shows them.
     ///
     /// # Errors
-    /// [`PodmanError`](crate::container::podman::PodmanError) when podman cannot be asked.
-    pub async fn entries(
-        &self,
-    ) -> Result<Vec<PackageDataEntry>, crate::container::podman::PodmanError> {
+    /// [`PodmanError`] when podman cannot be asked.
+    pub async fn entries(&self) -> Result<Vec<PackageDataEntry>, PodmanError> {
         let statuses = self.look().await?;
         let (healing, mut dead) = {
             let book = self.book();

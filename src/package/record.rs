@@ -19,6 +19,21 @@ pub struct PackageRecord {
     pub made: Vec<Made>,
     /// Last change of the phase.
     pub since: DateTime<Utc>,
+    /// The version that an update replaces: as long as it is [`Phase::Updating`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Previous>>,
+}
+
+/// What an update goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// What was installed.
+    pub manifest: Manifest,
+    /// The image that the user had chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_image: Option<String>,
+    /// What had been made.
+    pub made: Vec<Made>,
 }
 
 /// How far a package is. Whatever is not `Installed` when the daemon starts was cut short.
@@ -29,6 +44,8 @@ pub enum Phase {
     Installing,
     /// Installed.
     Installed,
+    /// On its way to another version: gone back to the old one at the next start.
+    Updating,
     /// On its way out: finished at the next start.
     Uninstalling {
         /// Whether volumes and secret files stay.

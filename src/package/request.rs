@@ -5,13 +5,15 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{InstallOptions, Operation, PackageError, Packages, UninstallOptions};
+use super::{InstallOptions, Operation, PackageError, Packages, UninstallOptions, UpdateOptions};
 
 /// What to do with a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// As [`Packages::install`].
     Install(InstallOptions),
+    /// As [`Packages::update`].
+    Update(UpdateOptions),
     /// As [`Packages::uninstall`].
     Uninstall(UninstallOptions),
     /// As [`Packages::start`].
@@ -46,6 +48,15 @@ impl Packages {
                 operation = running.id();
                 async move {
                     let result = packages.run_install(&running, chosen).await;
+                    running.end(result)
+                }
+                .boxed()
+            }
+            Request::Update(options) => {
+                let (running, chosen) = self.begin_update(id, options)?;
+                operation = running.id();
+                async move {
+                    let result = packages.run_update(&running, chosen).await;
                     running.end(result)
                 }
                 .boxed()

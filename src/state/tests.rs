@@ -49,6 +49,7 @@ impl World {
             record: PackageRecord {
                 manifest: toml::from_str::<Manifest>(&text).expect("a manifest"),
                 docker_image: None,
+                previous: None,
                 phase: Phase::Installed,
                 made: Vec::new(),
                 since: podman.now(),

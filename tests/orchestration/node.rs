@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use archipelago::clock::VirtualClock;
+use archipelago::clock::{Clock, VirtualClock};
 use archipelago::config::Config;
 use archipelago::container::mock_podman::MockPodman;
 use archipelago::container::podman::PodmanVersion;
@@ -17,6 +17,7 @@ use archipelago::host::MockHost;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt;
@@ -28,9 +29,44 @@ pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
 struct Line {
     podman: MockPodman,
     is_cut: Arc<AtomicBool>,
+    mood: Arc<Mutex<Mood>>,
     trap: Arc<Trap>,
     hangs: Arc<AtomicBool>,
     slowness: Arc<AtomicU64>,
+}
+
+/// How podman answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// As it should.
+    Well,
+    /// Never.
+    Hangs,
+    /// With a line of logrus before what it has to say, on standard output.
+    Warns,
+    /// With something else altogether, and exit code 0.
+    Garbage,
+    /// With nothing, and exit code 0.
+    Silence,
+}
+
+/// The machine's clock, which may jump.
+pub(crate) struct JumpingClock {
+    steady: VirtualClock,
+    seconds: AtomicI64,
+}
+
+impl JumpingClock {
+    /// Sets it forwards, or backwards.
+    pub(crate) fn jump(&self, by: TimeDelta) {
+        self.seconds.fetch_add(by.num_seconds(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for JumpingClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.steady.now() + TimeDelta::seconds(self.seconds.load(Ordering::Relaxed))
+    }
 }
 
 /// Where a command line of the daemon's is held for ever, so that the daemon can be killed right there.
@@ -82,6 +118,22 @@ impl CommandExecutor for Line {
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
+        let mood = *self.mood.lock().expect("no test panics in it");
+        let instead = match mood {
+            Mood::Well => None,
+            Mood::Hangs => std::future::pending().await,
+            Mood::Warns => {
+                let mut output = self.podman.execute(program, args).await?;
+                let warning = b"time=\"2026-01-01T00:00:00Z\" level=warning msg=\"mind the gap\"\n";
+                output.stdout.splice(..0, warning.iter().copied());
+                Some(output)
+            }
+            Mood::Garbage => Some(printing(b"\x00\xff{]")),
+            Mood::Silence => Some(printing(b"")),
+        };
+        if let Some(output) = instead {
+            return Ok(output);
+        }
         let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
             return self.podman.execute(program, args).await;
         };
@@ -98,18 +150,37 @@ impl CommandExecutor for Line {
         args: &[&str],
         on_line: &mut (dyn FnMut(OutputLine) + Send),
     ) -> Result<i32, ExecuteError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ExecuteError::DidNotStart {
                 program: program.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
             });
         }
-        self.podman.stream(program, args, on_line).await
+        let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
+            return self.podman.stream(program, args, on_line).await;
+        };
+        if catch.is_done {
+            drop(self.podman.stream(program, args, on_line).await);
+        }
+        self.trap.sprung.notify_one();
+        std::future::pending().await
+    }
+}
+
+fn printing(stdout: &[u8]) -> CommandOutput {
+    CommandOutput {
+        code: 0,
+        stdout: stdout.to_vec(),
+        stderr: Vec::new(),
     }
 }
 
 pub(crate) struct Node {
     trap: Arc<Trap>,
+    mood: Arc<Mutex<Mood>>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
     /// While it is true podman starts, and never ends.
@@ -119,7 +190,7 @@ pub(crate) struct Node {
     pub(crate) podman: MockPodman,
     pub(crate) host: MockHost,
     pub(crate) config: Config,
-    clock: Arc<VirtualClock>,
+    pub(crate) clock: Arc<JumpingClock>,
     /// The OpenRPC document, from the first error on.
     document: tokio::sync::OnceCell<Value>,
     daemon: Option<Daemon>,
@@ -139,8 +210,18 @@ impl Node {
 
     /// A fresh node with another podman.
     pub(crate) async fn on(major: u32, minor: u32, patch: u32) -> Self {
+        Self::on_with(major, minor, patch, |_| {}).await
+    }
+
+    /// As [`Node::on`], with other settings.
+    pub(crate) async fn on_with(
+        major: u32,
+        minor: u32,
+        patch: u32,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let version = PodmanVersion::new(major, minor, patch);
-        Self::build(MockPodman::with_version(version), |_| {}).await
+        Self::build(MockPodman::with_version(version), change).await
     }
 
     async fn build(podman: MockPodman, change: impl FnOnce(&mut Config)) -> Self {
@@ -150,15 +231,21 @@ impl Node {
             apps_dir: dir.path().join("apps"),
             ..Config::default()
         };
+        // Most tests look at what a fault makes of a node before they let the monitor look.
+        config.health.events = false;
         std::fs::create_dir(&config.apps_dir).expect("a folder for manifests");
         change(&mut config);
         let mut node = Self {
-            clock: Arc::new(VirtualClock::new(podman.now())),
+            clock: Arc::new(JumpingClock {
+                steady: VirtualClock::new(podman.now()),
+                seconds: AtomicI64::new(0),
+            }),
             podman,
             is_cut: Arc::default(),
             hangs: Arc::default(),
             slowness: Arc::default(),
             trap: Arc::default(),
+            mood: Arc::new(Mutex::new(Mood::Well)),
             host: MockHost::new(),
             config,
             document: tokio::sync::OnceCell::new(),
@@ -178,6 +265,7 @@ impl Node {
                 hangs: Arc::clone(&self.hangs),
                 slowness: Arc::clone(&self.slowness),
                 trap: Arc::clone(&self.trap),
+                mood: Arc::clone(&self.mood),
             }),
             self.clock.clone(),
             Arc::new(self.host.clone()),
@@ -381,6 +469,11 @@ impl Node {
         of_verb.filter_map(|args| args.last().cloned()).collect()
     }
 
+    /// From now on podman answers like this.
+    pub(crate) fn podman_is(&self, mood: Mood) {
+        *self.mood.lock().expect("no test panics in it") = mood;
+    }
+
     /// Holds one of the daemon's next command lines for ever.
     pub(crate) fn catch(&self, catch: Catch) {
         *self.trap.set.lock().expect("no test panics in it") = Some(catch);
@@ -429,7 +522,11 @@ impl Node {
                     folders.push(path);
                 } else {
                     let name = path.strip_prefix(&self.config.state_dir);
-                    found.insert(format!("file {}", name.expect("below it").display()));
+                    let name = name.expect("below it").display().to_string();
+                    // What was told to the user stays told.
+                    if name != "notifications.json" {
+                        found.insert(format!("file {name}"));
+                    }
                 }
             }
         }

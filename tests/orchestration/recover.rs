@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use archipelago::container::mock_podman::MockContainer;
 use archipelago::crash_recovery::Past;
+use archipelago::host::Host;
 use serde_json::json;
 
-use super::node::Node;
+use super::node::{Catch, Node};
 
 async fn chain_of_three(node: &Node) {
     node.app("zz-db", "serve 1", "tier = 0");
@@ -122,17 +124,89 @@ async fn corrupt_files_are_moved_aside_and_everything_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_second_daemon_refuses_and_names_the_first() {
     let node = Node::new().await;
-    let pid = std::fs::read_to_string(node.state_file("archipelago.pid")).expect("a PID file");
-    let Err(error) = node.try_daemon() else {
-        panic!("must refuse");
-    };
-    let pid: serde_json::Value = serde_json::from_str(&pid).expect("JSON");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("pid {}", pid["data"]["process"]["pid"])),
-        "{error}"
-    );
+    let file = node.state_file("archipelago.pid");
+    let text = std::fs::read_to_string(&file).expect("a PID file");
+    let first: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let name = format!("pid {}", first["data"]["process"]["pid"]);
+    // Also when the PID file tells nothing. It leaves all files as they are: they are the other's.
+    let mine = node.state_file(".tmp-being-written");
+    std::fs::write(&mine, "{").expect("written");
+    for damage in ["", "{"] {
+        if !damage.is_empty() {
+            std::fs::write(&file, damage).expect("damaged on purpose");
+        }
+        let before = node.census().await;
+        let Err(error) = node.try_daemon() else {
+            panic!("must refuse");
+        };
+        assert!(error.to_string().contains(&name), "{damage:?}: {error}");
+        assert_eq!(node.census().await, before, "{damage:?}");
+    }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(node.state_file("archipelago.pid").exists());
+    assert!(node.rpc("package.list", json!({})).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_has_the_dead_daemons_pid_is_no_daemon() {
+    let mut node = Node::new().await;
+    chain_of_three(&node).await;
+    node.kill_daemon().await;
+    let file = node.state_file("archipelago.pid");
+    let text = std::fs::read_to_string(&file).expect("a PID file");
+    let mut text: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let other = node.host.own_process();
+    text["data"]["process"]["pid"] = json!(other.identity.pid);
+    text["data"]["process"]["start_ticks"] = json!(other.identity.start_ticks + 1);
+    std::fs::write(&file, text.to_string()).expect("written");
+    node.start_daemon().await;
+    assert_eq!(
+        *node.daemon().past(),
+        Past::Killed {
+            pid: Some(other.identity.pid)
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_hangs_is_given_two_minutes_and_tried_again() {
+    let mut node = Node::new().await;
+    node.app("echo", "serve 1", "");
+    node.install("echo").await;
+    node.power_loss().await;
+    node.catch(Catch {
+        verb: Some("start"),
+        passing: 0,
+        is_done: false,
+    });
+    let from = tokio::time::Instant::now();
+    let before = node.podman.calls().len();
+    node.start_daemon().await;
+    let took = from.elapsed().as_secs();
+    assert!((124..130).contains(&took), "{took} s");
+    // The one that hung never reached podman.
+    assert_eq!(node.calls("start", before), ["echo"]);
+    assert!(node.is_running("echo"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_a_container_that_does_not_come_up_waits_and_strangers_are_not_started() {
+    let mut node = Node::new().await;
+    chain_of_three(&node).await;
+    node.app("other", "serve 4", "");
+    node.install("other").await;
+    let stranger = MockContainer::new("stranger", super::node::IMAGE).with_command("serve 9");
+    node.podman.add_container(stranger);
+    node.power_loss().await;
+    node.podman.fail_start("zz-db", 3);
+    let before = node.podman.calls().len();
+    node.start_daemon().await;
+    // Three attempts, and no dependent of it is tried; who does not need it does not suffer.
+    let started = node.calls("start", before);
+    assert_eq!(started[..3], ["zz-db"; 3]);
+    assert!(started.contains(&"other".to_owned()));
+    assert!(!node.is_running("mid") && !node.is_running("aa-ui"));
+    // The monitor goes on where recovery gave up.
+    node.look_and_wait(Duration::from_secs(300)).await;
+    assert!(node.is_running("zz-db") && node.is_running("mid") && node.is_running("aa-ui"));
+    assert!(!node.is_running("stranger"));
 }

@@ -179,6 +179,7 @@ async fn hostile_names_are_unknown_and_reach_no_command() {
         let id = json!({ "id": name });
         for method in [
             "package.install",
+            "package.update",
             "package.start",
             "package.stop",
             "package.restart",
@@ -250,6 +251,8 @@ async fn who_asks_is_not_kept_waiting_by_a_slow_podman_and_who_installs_is() {
     let node = Node::new().await;
     node.app("echo", "serve 8080", "");
     node.install("echo").await;
+    // What changed is inspected after the list.
+    node.podman.kill_process("echo");
     node.slowness.store(28, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
     let error = node.rpc("package.list", json!({})).await;

@@ -237,6 +237,11 @@ async fn what_is_answered_is_as_described() {
         ("system.plan", json!({})),
         ("system.health", json!({})),
         ("system.version", json!({})),
+        ("operation.list", json!({})),
+        ("system.notifications", json!({})),
+        ("metrics", json!({})),
+        ("package.update", id()),
+        ("package.reconcile", json!({})),
         ("package.stop", id()),
         ("package.start", id()),
         ("package.restart", id()),
@@ -246,6 +251,16 @@ async fn what_is_answered_is_as_described() {
         let result = result.unwrap_or_else(|error| panic!("{method}: {error}"));
         assert_eq!(misfit(&document, &schema(method), &result, method), None);
     }
+    let wait = json!({ "id": "echo", "wait": false });
+    let begun = node.rpc("package.install", wait).await.expect("begun");
+    let schema_of_install = schema("package.install");
+    assert_eq!(misfit(&document, &schema_of_install, &begun, ""), None);
+    let number = json!({ "id": begun["operation"] });
+    let operation = node.rpc("operation.get", number).await.expect("known");
+    assert_eq!(
+        misfit(&document, &schema("operation.get"), &operation, ""),
+        None
+    );
     // The check can fail.
     let bad = json!([{ "id": 7 }]);
     assert!(misfit(&document, &schema("package.list"), &bad, "").is_some());

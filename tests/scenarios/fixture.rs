@@ -4,6 +4,7 @@
 #[derive(Debug, Clone)]
 pub(crate) struct Container {
     name: String,
+    image: String,
     command: String,
     tier: u8,
     rest: String,
@@ -18,6 +19,7 @@ pub(crate) fn serve(name: &str) -> Container {
 pub(crate) fn command(name: &str, command: &str) -> Container {
     Container {
         name: name.into(),
+        image: archipelago_lab::image::FIXTURE_IMAGE.into(),
         command: command.into(),
         tier: 2,
         // podman's own quick retries would hide from the scenario what the monitor does.
@@ -28,6 +30,12 @@ pub(crate) fn command(name: &str, command: &str) -> Container {
 impl Container {
     pub(crate) fn tier(mut self, tier: u8) -> Self {
         self.tier = tier;
+        self
+    }
+
+    /// From another image than the fixture's.
+    pub(crate) fn image(mut self, image: &str) -> Self {
+        self.image = image.into();
         self
     }
 
@@ -44,14 +52,14 @@ pub(crate) fn manifest(id: &str, containers: &[Container]) -> String {
     let mut text = format!("id = \"{id}\"\ntitle = \"{id}\"\nversion = \"1\"\n");
     for Container {
         name,
+        image,
         command,
         tier,
         rest,
     } in containers
     {
         text.push_str(&format!(
-            "\n[[containers]]\nname = \"{name}\"\nimage = \"{}\"\ncommand = {command}\ntier = {tier}\n{rest}",
-            archipelago_lab::image::FIXTURE_IMAGE
+            "\n[[containers]]\nname = \"{name}\"\nimage = \"{image}\"\ncommand = {command}\ntier = {tier}\n{rest}"
         ));
     }
     text

@@ -9,6 +9,7 @@ use crate::stage::{Stage, expect};
 scenarios![
     installed_package_runs_and_is_listed_as_running,
     app_that_exits_at_once_is_an_error_and_is_rolled_back,
+    image_that_cannot_be_pulled_is_an_error_and_nothing_is_left,
 ];
 
 async fn installed_package_runs_and_is_listed_as_running(stage: &mut Stage) -> Outcome {
@@ -77,5 +78,32 @@ async fn app_that_exits_at_once_is_an_error_and_is_rolled_back(stage: &mut Stage
     let list = stage.rpc("package.list", json!({})).await?;
     expect(list == json!([]), || {
         format!("it is still listed: {list:#}")
+    })
+}
+
+async fn image_that_cannot_be_pulled_is_an_error_and_nothing_is_left(stage: &mut Stage) -> Outcome {
+    let before = stage.inventory().await?;
+    // Nothing listens there; on the node itself, so that no network is asked. Three attempts, twenty seconds between them.
+    let image = stage.closed_registry("far:1").await?;
+    let far = serve("far")
+        .image(&image)
+        .with(r#"volumes = [{ name = "far-data", path = "/data" }]"#);
+    stage
+        .add_app("far", &[serve("far-db").tier(0), far])
+        .await?;
+    let error = stage
+        .rpc_error("package.install", json!({ "id": "far" }))
+        .await?;
+    expect(error["data"]["attempts"] == 3, || {
+        format!("the error does not say how often it was tried: {error:#}")
+    })?;
+    let text = error["message"].to_string();
+    expect(
+        text.contains(&image) && text.contains("connection refused"),
+        || format!("the error does not say which image, and what the registry said: {error:#}"),
+    )?;
+    let after = stage.inventory().await?;
+    expect(after == before, || {
+        format!("not rolled back: before {before:?}, after {after:?}")
     })
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
@@ -25,6 +25,26 @@ const DROP_IN: &str =
 const ANSWER: Duration = Duration::from_secs(20);
 /// How long a call may take: an install pulls, starts and watches.
 const CALL: Duration = Duration::from_secs(120);
+
+/// Notes its arguments and variables, then is podman.
+const WATCHED_PODMAN: &str = "#!/bin/sh\n{ printf '%s\\n' \"$@\"; env; } >> /run/podman-calls\nexec /usr/bin/podman \"$@\"\n";
+/// Prints where a line of `/run/searched` is to be seen.
+const SEARCH: &str = r#"
+has() { grep --quiet --text --fixed-strings --file=/run/searched "$@"; }
+test -s /run/podman-calls || echo "nothing was noted of podman"
+if has /run/podman-calls; then echo "a call of podman"; fi
+if journalctl --no-pager --output=export | has; then echo "the journal"; fi
+for process in /proc/[0-9]*; do
+    name=$(cat "$process/comm" 2>/dev/null) || continue
+    if has "$process/cmdline" 2>/dev/null; then echo "arguments of $name"; fi
+    # An app has its own secrets.
+    test "$name" = fixture && continue
+    if has "$process/environ" 2>/dev/null; then echo "variables of $name"; fi
+done
+grep --recursive --files-with-matches --text --fixed-strings --no-messages --file=/run/searched \
+    --exclude=searched --exclude-dir=secrets --exclude-dir=containers --exclude-dir=crun --exclude-dir=libpod \
+    /var/lib/archipelago /etc /run /tmp /root /var/log /var/tmp || test $? -le 2
+"#;
 
 /// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
 pub(crate) fn unfit() -> Option<String> {
@@ -101,8 +121,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let config = format!(
-        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\n\n[install]\nstay_up_secs = 1\n",
-        scenario.look_every
+        "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
+        scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
     Lab::builder()
         .name(scenario.name().replace("::", "-"))
@@ -289,6 +309,10 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
             code = wanted.to_string();
             (container, vec!["exit", code.as_str()])
         }
+        Fault::Sick { container } => (container, vec!["unhealthy"]),
+        Fault::Kill { .. } | Fault::KillBoth { .. } | Fault::DiskFull | Fault::DiskFree => {
+            return Err(format!("no app can do that to itself: {fault:?}"));
+        }
     };
     let argv = [&["exec", container, "/fixture", "poke"], what.as_slice()].concat();
     let output = target.podman(&argv).await?;
@@ -299,10 +323,66 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
     }
 }
 
+/// Kills the main process of the container `$1`.
+const KILL: &str = "kill -KILL \"$(podman inspect --format '{{.State.Pid}}' \"$1\")\"";
+/// The same, and podman's monitor of it first: nobody tells podman.
+const KILL_BOTH: &str = "set -- $(podman inspect --format '{{.State.ConmonPid}} {{.State.Pid}}' \"$1\") && kill -KILL \"$1\" && kill -KILL \"$2\"";
+/// Puts a small file system with the same files over the state folder, and fills it to the last byte.
+const FILL: &str = "cd /var/lib/archipelago && mkdir /run/small && mount -t tmpfs -o size=256k,mode=700 small /run/small && cp -a . /run/small && mount --bind /run/small /var/lib/archipelago && ! dd if=/dev/zero of=/var/lib/archipelago/filler bs=1k 2>/dev/null";
+
+impl Node {
+    /// Runs a shell script with these arguments.
+    async fn shell(&self, script: &str, arguments: &[&str]) -> Result<(), String> {
+        lab!(self.lab, lab);
+        let argv = [&["sh", "-ec", script, "sh"], arguments].concat();
+        lab.succeed(&argv).await.map_err(chain)?;
+        Ok(())
+    }
+
+    /// The daemon's pid; 0 while there is none.
+    async fn daemon_pid(&self) -> Result<String, String> {
+        lab!(self.lab, lab);
+        let show = [
+            "systemctl",
+            "show",
+            "--property=MainPID",
+            "--value",
+            "archipelago.service",
+        ];
+        let pid = lab.succeed(&show).await.map_err(chain)?;
+        Ok(pid.trim().to_owned())
+    }
+}
+
 #[async_trait]
 impl Target for Node {
     async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String> {
         call(&self.lab, method, params).await
+    }
+
+    async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
+        let (shared, method) = (self.lab.clone(), method.to_owned());
+        Ok(tokio::spawn(
+            async move { call(&shared, &method, params).await },
+        ))
+    }
+
+    async fn kill_daemon(&mut self) -> Result<(), String> {
+        let before = self.daemon_pid().await?;
+        self.shell("kill -KILL \"$1\"", &[&before]).await?;
+        // systemd starts it again; until then the old one's port may still seem to answer.
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let now = self.daemon_pid().await?;
+            if now != before && now != "0" {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("systemd did not start the daemon again; pid {now}"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        node_answers(&self.lab).await
     }
 
     async fn open(&self, path: &str) -> Result<(u16, Body), String> {
@@ -376,6 +456,28 @@ impl Target for Node {
         Ok(files)
     }
 
+    async fn watch_podman(&self) -> Result<(), String> {
+        lab!(self.lab, lab);
+        // Before `/usr/bin` on the daemon's path. A process that is over in a moment cannot be looked at in `/proc`.
+        lab.write_file("/usr/local/bin/podman", WATCHED_PODMAN.as_bytes())
+            .await
+            .map_err(chain)?;
+        lab.succeed(&["chmod", "+x", "/usr/local/bin/podman"])
+            .await
+            .map_err(chain)?;
+        Ok(())
+    }
+
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String> {
+        lab!(self.lab, lab);
+        // In a file: as arguments of the search they would be found.
+        lab.write_file("/run/searched", (texts.join("\n") + "\n").as_bytes())
+            .await
+            .map_err(chain)?;
+        let found = lab.succeed(&["sh", "-ec", SEARCH]).await.map_err(chain)?;
+        Ok(found.lines().map(str::to_owned).collect())
+    }
+
     async fn restart_daemon(&mut self) -> Result<(), String> {
         {
             lab!(self.lab, lab);
@@ -398,7 +500,19 @@ impl Target for Node {
     }
 
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String> {
-        poke(self, fault).await
+        match fault {
+            Fault::EatMemory { .. } | Fault::Exit { .. } | Fault::Sick { .. } => {
+                poke(self, fault).await
+            }
+            Fault::Kill { container } => self.shell(KILL, &[container]).await,
+            Fault::KillBoth { container } => self.shell(KILL_BOTH, &[container]).await,
+            Fault::DiskFull => self.shell(FILL, &[]).await,
+            Fault::DiskFree => self.shell("rm /var/lib/archipelago/filler", &[]).await,
+        }
+    }
+
+    async fn closed_registry(&self, image: &str) -> Result<String, String> {
+        Ok(format!("localhost:1/{image}"))
     }
 
     async fn look_now(&self) -> Result<(), String> {

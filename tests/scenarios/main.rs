@@ -15,7 +15,9 @@ mod lab_target;
 mod mock_target;
 mod recovery;
 mod registry;
+mod secrets;
 mod service;
+mod socket;
 mod stage;
 mod stop;
 mod target;
@@ -32,11 +34,12 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         install::SCENARIOS,
         heal::SCENARIOS,
+        secrets::SCENARIOS,
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
-        service::SCENARIOS,
         api::SCENARIOS,
+        service::SCENARIOS,
     ]
     .into_iter()
     .flatten()
@@ -44,6 +47,9 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
 
 fn main() -> ExitCode {
     archipelago_lab::init();
+    if std::env::args().nth(1).as_deref() == Some(socket::PROBE) {
+        return socket::probe();
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     let mut labs = Vec::new();
@@ -65,6 +71,13 @@ fn main() -> ExitCode {
         let run = || lab_target::run(scenario).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
+    let ignored = lab_target::unfit();
+    match &ignored {
+        Some(reason) => eprintln!("{} is ignored: {reason}", socket::NAME),
+        None => labs.push(socket::NAME.to_owned()),
+    }
+    let run = || socket::run().map_err(Failed::from);
+    trials.push(Trial::test(socket::NAME, run).with_ignored_flag(ignored.is_some()));
     if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
         // A runner that is killed takes no trials with it by itself.
         if let Err(error) = archipelago_lab::die_with_parent() {

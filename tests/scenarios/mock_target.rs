@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Target};
 
 /// Why the mock cannot give what a scenario needs.
 pub(crate) fn cannot(need: Need) -> Option<String> {
@@ -36,7 +36,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(async {
-        let mock = Mock::new(scenario.look_every).await?;
+        let mock = Mock::new(scenario).await?;
         let podman = mock.podman.clone();
         let mut stage = Stage::new(Box::new(mock));
         let outcome = (scenario.run)(&mut stage).await;
@@ -73,7 +73,7 @@ struct Mock {
 }
 
 impl Mock {
-    async fn new(look_every: u64) -> Result<Self, String> {
+    async fn new(scenario: &Scenario) -> Result<Self, String> {
         // In memory where there is such a place: fsync of state files is most of a mock scenario's time on a disk.
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -83,7 +83,10 @@ impl Mock {
             apps_dir: folder.path().join("apps"),
             ..Config::default()
         };
-        config.health.interval = Duration::from_secs(look_every);
+        config.health.interval = Duration::from_secs(scenario.look_every);
+        config.health.max_restart_attempts = scenario.attempts;
+        config.health.slow_lane = Duration::from_secs(scenario.slow_lane);
+        config.health.events = scenario.events;
         config.install.stay_up = Duration::from_secs(1);
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
         let podman = MockPodman::new();
@@ -121,26 +124,51 @@ impl Mock {
     }
 }
 
+async fn call(
+    router: axum::Router,
+    token: String,
+    method: &str,
+    params: Value,
+) -> Result<Result<Value, Value>, String> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let request = Request::post("/rpc/v1")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::from(body.to_string()))
+        .map_err(|error| error.to_string())?;
+    let answer = router
+        .oneshot(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX)
+        .await
+        .map_err(|error| error.to_string())?;
+    super::lab_target::result_of(status.as_u16(), &bytes)
+}
+
 #[async_trait]
 impl Target for Mock {
     async fn rpc(&self, method: &str, params: Value) -> Result<Result<Value, Value>, String> {
         let daemon = self.daemon()?;
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let request = Request::post("/rpc/v1")
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", daemon.token()))
-            .body(Body::from(body.to_string()))
-            .map_err(|error| error.to_string())?;
-        let answer = daemon
-            .router()
-            .oneshot(request)
-            .await
-            .map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX)
-            .await
-            .map_err(|error| error.to_string())?;
-        super::lab_target::result_of(status.as_u16(), &bytes)
+        call(daemon.router(), daemon.token().to_owned(), method, params).await
+    }
+
+    async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
+        let daemon = self.daemon()?;
+        let (router, token, method) = (
+            daemon.router(),
+            daemon.token().to_owned(),
+            method.to_owned(),
+        );
+        Ok(tokio::spawn(async move {
+            call(router, token, &method, params).await
+        }))
+    }
+
+    async fn kill_daemon(&mut self) -> Result<(), String> {
+        self.take_daemon()?.abort().await;
+        self.start_daemon().await
     }
 
     async fn open(&self, path: &str) -> Result<(u16, Body), String> {
@@ -193,6 +221,20 @@ impl Target for Mock {
         Ok(files)
     }
 
+    async fn watch_podman(&self) -> Result<(), String> {
+        // It notes down all calls anyway.
+        Ok(())
+    }
+
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String> {
+        let calls = self.podman.calls();
+        Ok(calls
+            .iter()
+            .filter(|call| texts.iter().any(|text| call.concat().contains(text)))
+            .map(|call| format!("podman {}", call.join(" ")))
+            .collect())
+    }
+
     async fn restart_daemon(&mut self) -> Result<(), String> {
         self.take_daemon()?.shutdown().await;
         self.start_daemon().await
@@ -206,7 +248,42 @@ impl Target for Mock {
     }
 
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String> {
-        super::lab_target::poke(self, fault).await
+        let there = |was: bool, container: &str| {
+            if was {
+                Ok(())
+            } else {
+                Err(format!("`{container}` does not run"))
+            }
+        };
+        let folder = &self.config.state_dir;
+        let away = folder.with_extension("away");
+        match fault {
+            Fault::Kill { container } => there(self.podman.kill_process(container), container),
+            Fault::KillBoth { container } => {
+                let output = self.podman(&["container", "inspect", container]).await?;
+                let inspect: Value =
+                    serde_json::from_str(&output.stdout).map_err(|error| error.to_string())?;
+                let pid = inspect[0]["State"]["Pid"].as_u64().unwrap_or_default();
+                self.host.bury(u32::try_from(pid).unwrap_or_default());
+                there(self.podman.kill_process_and_monitor(container), container)
+            }
+            // A file in its place takes nothing.
+            Fault::DiskFull => std::fs::rename(folder, &away)
+                .and_then(|()| std::fs::write(folder, ""))
+                .map_err(|error| error.to_string()),
+            Fault::DiskFree => std::fs::remove_file(folder)
+                .and_then(|()| std::fs::rename(&away, folder))
+                .map_err(|error| error.to_string()),
+            Fault::EatMemory { .. } | Fault::Exit { .. } | Fault::Sick { .. } => {
+                super::lab_target::poke(self, fault).await
+            }
+        }
+    }
+
+    async fn closed_registry(&self, image: &str) -> Result<String, String> {
+        let reference = format!("localhost:1/{image}");
+        self.podman.fail_pull(&reference, u32::MAX);
+        Ok(reference)
     }
 
     async fn look_now(&self) -> Result<(), String> {

@@ -16,6 +16,12 @@ pub(crate) struct Scenario {
     pub(crate) function: &'static str,
     /// Seconds between two looks of the health monitor.
     pub(crate) look_every: u64,
+    /// Attempts before the health monitor gives up.
+    pub(crate) attempts: u32,
+    /// Seconds between two attempts after that.
+    pub(crate) slow_lane: u64,
+    /// Whether podman's events make the monitor look as well.
+    pub(crate) events: bool,
     /// What a target must be able to give; where it cannot, the trial is ignored.
     pub(crate) needs: &'static [Need],
     /// Starts it.
@@ -30,17 +36,28 @@ impl Scenario {
     }
 }
 
-/// Lists the scenarios of a module: `scenarios![one, two look_every 3600 needs [MemoryLimit]]`. One that is left out is dead
-/// code, and does not build.
+/// Lists the scenarios of a module: `scenarios![one, two look_every 3600 events true attempts 2 slow_lane 5 needs
+/// [MemoryLimit]]`. One that is left out is dead code, and does not build. With `look_every` the monitor does not follow
+/// events, unless it says `events true` after it.
 macro_rules! scenarios {
     (@every) => { 1 };
     (@every $every:literal) => { $every };
-    ($($function:ident $(look_every $every:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
+    (@events [] []) => { true };
+    (@events [$every:literal] []) => { false };
+    (@events [$every:literal] [$events:literal]) => { $events };
+    (@attempts) => { 10 };
+    (@attempts $attempts:literal) => { $attempts };
+    (@slow_lane) => { 21600 };
+    (@slow_lane $slow_lane:literal) => { $slow_lane };
+    ($($function:ident $(look_every $every:literal)? $(events $events:literal)? $(attempts $attempts:literal)? $(slow_lane $slow_lane:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
         pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
             $($crate::registry::Scenario {
                 module: module_path!(),
                 function: stringify!($function),
                 look_every: $crate::registry::scenarios!(@every $($every)?),
+                attempts: $crate::registry::scenarios!(@attempts $($attempts)?),
+                slow_lane: $crate::registry::scenarios!(@slow_lane $($slow_lane)?),
+                events: $crate::registry::scenarios!(@events [$($every)?] [$($events)?]),
                 needs: &[$($($crate::target::Need::$need),*)?],
                 run: |stage| Box::pin($function(stage)),
             }),*

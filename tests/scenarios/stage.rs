@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::fixture::{Container, manifest};
 use crate::registry::Outcome;
-use crate::target::{Fault, Output, Target};
+use crate::target::{Call, Fault, Output, Target};
 
 /// How long a named condition may take to come about.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -171,6 +171,26 @@ impl Stage {
         self.target.look_now().await
     }
 
+    /// Begins a call whose answer is waited for later, with [`Stage::answer`].
+    pub(crate) async fn begin(&mut self, method: &str, params: Value) -> Result<Call, String> {
+        self.note(format!("begin rpc {method} {params}"));
+        self.target.begin(method, params).await
+    }
+
+    /// The answer of a call that was begun: its result, or its error object.
+    pub(crate) async fn answer(&mut self, call: Call) -> Result<Result<Value, Value>, String> {
+        let answer = call.await.map_err(|error| error.to_string())??;
+        self.note(format!("the call that was begun -> {answer:?}"));
+        Ok(answer)
+    }
+
+    pub(crate) async fn kill_daemon(&mut self) -> Outcome {
+        self.note("kill the daemon");
+        self.target.kill_daemon().await?;
+        self.note("the daemon answers again");
+        Ok(())
+    }
+
     pub(crate) async fn restart_daemon(&mut self) -> Outcome {
         self.note("restart the daemon");
         self.target.restart_daemon().await?;
@@ -183,6 +203,15 @@ impl Stage {
         self.target.power_loss().await?;
         self.note("booted, the daemon answers again");
         Ok(())
+    }
+
+    pub(crate) async fn watch_podman(&mut self) -> Outcome {
+        self.note("note down every call of podman");
+        self.target.watch_podman().await
+    }
+
+    pub(crate) async fn leaks(&mut self, texts: &[&str]) -> Result<Vec<String>, String> {
+        self.target.leaks(texts).await
     }
 
     pub(crate) async fn state_files(&mut self) -> Result<Vec<(String, String)>, String> {
@@ -283,6 +312,95 @@ impl Stage {
             found.extend(names.lines().map(|name| format!("{kind} {}", name.trim())));
         }
         Ok(found)
+    }
+
+    /// Waits until a container runs, as podman has it.
+    pub(crate) async fn until_running(&mut self, container: &str) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let argv = ["ps", "--all", "--format", "json"];
+            let output = self.target.podman(&argv).await?;
+            let list: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+            let found = list
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|found| found["Names"][0] == container);
+            if found.is_some_and(|found| found["State"] == "running") {
+                self.note(format!("`{container}` runs"));
+                return Ok(());
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "`{container}` did not run within {} s; last seen: {found:?}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
+    /// Waits until what is remembered of a container's restarts is as `condition` wants it.
+    pub(crate) async fn until_tracked(
+        &mut self,
+        container: &str,
+        awaited: &str,
+        condition: impl Fn(&Value) -> bool + Send,
+    ) -> Result<Value, String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let files = self.target.state_files().await?;
+            let file = files
+                .iter()
+                .find(|(path, _)| path == "restart-tracker.json");
+            let tracker = file.map(|(_, content)| serde_json::from_str::<Value>(content));
+            let history = match tracker {
+                Some(Ok(tracker)) => tracker["data"]["containers"][container].clone(),
+                Some(Err(error)) => return Err(format!("restart-tracker.json: {error}")),
+                None => Value::Null,
+            };
+            if condition(&history) {
+                self.note(format!("`{container}` {awaited}"));
+                return Ok(history);
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "`{container}` was not seen to be so within {} s: {awaited}; remembered of it: {history:#}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
+    /// Waits until podman holds this and nothing else.
+    pub(crate) async fn until_inventory(
+        &mut self,
+        wanted: &BTreeSet<String>,
+        awaited: &str,
+    ) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let now = self.inventory().await?;
+            if now == *wanted {
+                self.note(format!("what podman holds {awaited}"));
+                return Ok(());
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "within {} s it was not seen that what podman holds {awaited}; too much: {:?}; missing: {:?}",
+                    DEADLINE.as_secs(),
+                    now.difference(wanted).collect::<Vec<_>>(),
+                    wanted.difference(&now).collect::<Vec<_>>()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
+    /// A reference of an image in a registry of the node's own that is down.
+    pub(crate) async fn closed_registry(&mut self, image: &str) -> Result<String, String> {
+        self.target.closed_registry(image).await
     }
 
     /// `.State` of a container as `podman inspect` gives it.

@@ -14,6 +14,9 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
+/// A JSON-RPC call under way.
+pub(crate) type Call = tokio::task::JoinHandle<Result<Result<Value, Value>, String>>;
+
 /// What a scenario needs of a target beyond podman and archipelago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -32,6 +35,16 @@ pub(crate) enum Fault<'a> {
     EatMemory { container: &'a str },
     /// The app in a container ends with an exit code.
     Exit { container: &'a str, code: i32 },
+    /// The health check of a container fails from now on.
+    Sick { container: &'a str },
+    /// Somebody kills the main process of a container.
+    Kill { container: &'a str },
+    /// The main process of a container and podman's monitor of it are killed: podman goes on to say that it runs.
+    KillBoth { container: &'a str },
+    /// Nothing more can be written below archipelago's state folder.
+    DiskFull,
+    /// It can again.
+    DiskFree,
 }
 
 /// A node with podman and archipelago. All methods fail only when the target itself is broken.
@@ -47,12 +60,23 @@ pub(crate) trait Target: Send + Sync {
     async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String>;
     /// Every file below archipelago's state folder, by path relative to it, with its content.
     async fn state_files(&self) -> Result<Vec<(String, String)>, String>;
+    /// Begins such a call; the answer can be waited for later.
+    async fn begin(&self, method: &str, params: Value) -> Result<Call, String>;
+    /// Kills the daemon and starts it again; containers go on. It answers again after it.
+    async fn kill_daemon(&mut self) -> Result<(), String>;
+    /// From now on every call of podman is noted down, with its arguments and variables.
+    async fn watch_podman(&self) -> Result<(), String>;
+    /// Where any of these texts is to be seen: in what was noted of podman, in arguments and variables of other processes
+    /// than the apps', in the journal, and in files outside of `secrets/` and podman's own storage.
+    async fn leaks(&self, texts: &[&str]) -> Result<Vec<String>, String>;
     /// Restarts the daemon as systemd does; containers go on.
     async fn restart_daemon(&mut self) -> Result<(), String>;
     /// Cuts the power and boots again; the daemon answers again after it.
     async fn power_loss(&mut self) -> Result<(), String>;
     /// Makes something happen.
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String>;
+    /// The reference of an image in a registry on the node itself that refuses connections.
+    async fn closed_registry(&self, image: &str) -> Result<String, String>;
     /// Makes the health monitor look now.
     async fn look_now(&self) -> Result<(), String>;
     /// A command on the node, where there is a systemd.

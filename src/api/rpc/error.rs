@@ -164,6 +164,47 @@ fn detail(error: &PackageError) -> (i64, Value) {
             codes::BAD_IMAGE,
             json!({ "kind": "ambiguous image", "package": package, "image": image, "containers": containers }),
         ),
+        PackageError::Excluded { package, other } => (
+            codes::EXCLUDED,
+            json!({ "kind": "excluded", "package": package, "other": other }),
+        ),
+        PackageError::NoSuchVersion {
+            package,
+            version,
+            known,
+        } => (
+            codes::NO_SUCH_VERSION,
+            json!({ "kind": "no such version", "package": package, "version": version, "known": known }),
+        ),
+        PackageError::HookFailed {
+            container,
+            command,
+            attempts,
+            code,
+            output,
+            source: _,
+        } => (
+            codes::HOOK_FAILED,
+            json!({
+                "kind": "hook failed", "container": container, "command": command, "attempts": attempts,
+                "exit_code": code, "output": output,
+            }),
+        ),
+        PackageError::UpdateFailed {
+            package,
+            version,
+            old,
+            source,
+        } => {
+            let (code, cause) = detail(source);
+            (
+                codes::UPDATE_FAILED,
+                json!({
+                    "kind": "update failed", "package": package, "version": version, "old": old,
+                    "cause": { "code": code, "data": cause },
+                }),
+            )
+        }
         PackageError::Cancelled { package } => (
             codes::CANCELLED,
             json!({ "kind": "cancelled", "package": package }),

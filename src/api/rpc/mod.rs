@@ -34,10 +34,25 @@ const STARTING: &[i64] = &[
     codes::DEPENDENCY_MISSING,
     codes::DID_NOT_START,
     codes::DID_NOT_STAY_UP,
+    codes::EXCLUDED,
     codes::NAME_TAKEN,
+    codes::NOT_INSTALLABLE,
     codes::PODMAN_FAILED,
     codes::SECRET_MISSING,
     codes::STORE_FAILED,
+];
+
+/// Codes of what takes a package from the catalog.
+const CHOOSING: &[i64] = &[
+    codes::BAD_IMAGE,
+    codes::BAD_MANIFEST,
+    codes::CANCELLED,
+    codes::HOOK_FAILED,
+    codes::IMAGE_MISSING,
+    codes::INCOMPLETE,
+    codes::NOT_INSTALLABLE,
+    codes::PULL_FAILED,
+    codes::UNKNOWN_PACKAGE,
 ];
 
 /// Every method, by name.
@@ -101,15 +116,32 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         )
         .example(json!({ "id": "filebrowser" }))
         .errors(STARTING)
+        .errors(CHOOSING)
+        .errors(&[codes::ALREADY_INSTALLED]),
+        Method::long(
+            "package.update",
+            "Updates a package to what the catalog has, or to another version or image. Data stays; the old version comes back when the new one does not come up.",
+            package::update,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(STARTING)
+        .errors(CHOOSING)
         .errors(&[
-            codes::UNKNOWN_PACKAGE,
-            codes::ALREADY_INSTALLED,
-            codes::BAD_IMAGE,
-            codes::BAD_MANIFEST,
-            codes::CANCELLED,
-            codes::PULL_FAILED,
-            codes::IMAGE_MISSING,
-            codes::INCOMPLETE,
+            codes::NO_SUCH_VERSION,
+            codes::NOT_INSTALLED,
+            codes::UPDATE_FAILED,
+        ]),
+        Method::long(
+            "package.reconcile",
+            "Makes anew what is missing of a package, or of all, or was made from something else. What belongs to no package is told, and left alone.",
+            package::reconcile,
+        )
+        .example(json!({ "id": "filebrowser" }))
+        .errors(&[
+            codes::BUSY,
+            codes::NOT_INSTALLED,
+            codes::PODMAN_FAILED,
+            codes::STORE_FAILED,
         ]),
         Method::long(
             "package.start",

@@ -1,10 +1,15 @@
 //! `package.*`. Operations go on to their end when the client hangs up.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Nothing, RpcError};
-use crate::package::{InstallOptions, PackageError, Request, Submitted, UninstallOptions};
+use crate::package::{
+    InstallOptions, PackageError, ReconcileReport, Request, Submitted, UninstallOptions,
+    UpdateOptions,
+};
 use crate::state::PackageDataEntry;
 
 /// A package, and whether to wait.
@@ -30,6 +35,32 @@ pub(super) struct Install {
     /// Answer when it is done; `false` answers at once, with the operation's number.
     #[serde(default = "yes")]
     wait: bool,
+}
+
+/// Parameters of `package.update`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Update {
+    /// The package.
+    id: String,
+    /// Another version than the catalog's: it takes the place of the catalog's version in the tags of images.
+    #[serde(default)]
+    version: Option<String>,
+    /// Another image than the manifest's, with registry and tag or digest. Where absent, one that was chosen before stays.
+    #[serde(default)]
+    docker_image: Option<String>,
+    /// Answer when it is done; `false` answers at once, with the operation's number.
+    #[serde(default = "yes")]
+    wait: bool,
+}
+
+/// Parameters of `package.reconcile`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reconcile {
+    /// The package; all installed ones where absent.
+    #[serde(default)]
+    id: Option<String>,
 }
 
 /// Parameters of `package.uninstall`.
@@ -80,6 +111,32 @@ pub(super) async fn install(context: Context, params: Install) -> Result<Answer,
     } = params;
     let request = Request::Install(InstallOptions { docker_image });
     submit(&context, id, request, wait).await
+}
+
+/// Updates.
+pub(super) async fn update(context: Context, params: Update) -> Result<Answer, RpcError> {
+    let Update {
+        id,
+        version,
+        docker_image,
+        wait,
+    } = params;
+    let request = Request::Update(UpdateOptions {
+        version,
+        docker_image,
+    });
+    submit(&context, id, request, wait).await
+}
+
+/// Reconciles.
+pub(super) async fn reconcile(
+    context: Context,
+    Reconcile { id }: Reconcile,
+) -> Result<ReconcileReport, RpcError> {
+    let packages = Arc::clone(&context.packages);
+    let work = async move { packages.reconcile(id.as_deref()).await };
+    let report = context.tasks.run(work).await;
+    Ok(report.unwrap_or(Err(PackageError::Interrupted))?)
 }
 
 /// Starts.

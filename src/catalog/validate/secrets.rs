@@ -8,7 +8,7 @@ use crate::catalog::template::Template;
 use crate::catalog::words::{TOKEN_SECRET, bad_name, is_name, is_variable};
 
 /// podman 4 takes no longer name of a secret.
-const LONGEST_NAME: usize = 63;
+const LONGEST_NAME: usize = 64;
 
 impl Check {
     /// The package's own lists.
@@ -53,7 +53,7 @@ impl Check {
                 self.add(
                     source,
                     &key,
-                    format!("`{name}` and the container's name must be shorter than {LONGEST_NAME} characters together"),
+                    format!("`{name}` and the container's name must be less than {LONGEST_NAME} characters long together"),
                 );
             }
             if !names.insert(name) {
@@ -147,7 +147,10 @@ impl Check {
                 }
             }
             for name in source.manifest.own_secrets() {
-                let earlier = all.packages.values().take_while(|other| *other != source);
+                let earlier = all
+                    .packages
+                    .values()
+                    .filter(|other| all.is_later(source, other));
                 for other in earlier {
                     if go_together(&source.manifest, &other.manifest)
                         && other.manifest.own_secrets().contains(name)

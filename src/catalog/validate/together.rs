@@ -105,7 +105,7 @@ impl Check {
                     let may_read =
                         volume.read_only && placed.container.needs_name(&owner.container.name);
                     // Of two that write, the later one is told.
-                    let told = volume.read_only || this.id > other.id;
+                    let told = volume.read_only || all.is_later(placed.source, owner.source);
                     if this.id != other.id && go_together(this, other) && told && !may_read {
                         self.add(
                             placed.source,

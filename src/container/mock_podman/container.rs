@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::{App, Ending, Line};
+use super::given::SecretEnv;
 use super::health::{HealthCheck, HealthTrack};
 use crate::container::status::ContainerState;
 
@@ -102,6 +103,10 @@ pub(super) struct Container {
     pub(super) health: Option<HealthTrack>,
     /// What it wrote, and when.
     pub(super) logs: Vec<(DateTime<Utc>, Line)>,
+    /// Secrets that are variables: read anew at each start.
+    pub(super) secret_env: Vec<SecretEnv>,
+    /// Secrets that are files, by path: read when the container was made.
+    pub(super) secret_files: BTreeMap<String, String>,
     /// Files outside of volumes.
     pub(super) files: BTreeMap<String, String>,
     pub(super) events: Vec<(DateTime<Utc>, Event)>,

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::app::App;
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::{Container, Mount, News, Port, Restart};
+use super::given::Given;
 use super::health::HealthCheck;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, Volume, is_name, pairs};
@@ -122,15 +123,7 @@ fn add(
             format!("unable to find network with name or ID {network}: network not found"),
         ));
     }
-    for secret in parsed.all("secret") {
-        let name = secret.split(',').next().unwrap_or(secret);
-        if !state.secrets.contains_key(name) {
-            return Err(refuse(
-                125,
-                format!("no secret with name or id \"{name}\": no such secret"),
-            ));
-        }
-    }
+    let given = Given::of(state, parsed.all("secret"))?;
     let restart = restart_policy(parsed.last("restart"))?;
     let ports = parsed
         .all("publish")
@@ -192,6 +185,8 @@ fn add(
         refuses_removal: 0,
         health: None,
         logs: Vec::new(),
+        secret_env: given.env,
+        secret_files: given.files,
         files: BTreeMap::new(),
         events: Vec::new(),
         news: vec![News {

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::args::{Order, option};
 use super::container::{Container, News};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::state::{State, has_label};
+use super::state::State;
 use super::{MockPodman, read};
+use crate::container::status::has_label;
 
 /// An entry of the event log.
 #[derive(Debug)]

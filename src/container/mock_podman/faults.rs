@@ -90,9 +90,10 @@ impl MockPodman {
         self.with(|state, _| state.log_line(line));
     }
 
-    /// Whether commands that look at containers hang from now on: `ps` and `inspect` never end then.
-    pub fn hang(&self, hangs: bool) {
-        self.with(|state, _| state.faults.hangs = hangs);
+    /// podman can neither list nor inspect the container of that name from now on. On podman 4.3 it can then list none at
+    /// all.
+    pub fn break_container(&self, name: &str) {
+        self.with(|state, _| state.faults.broken.insert(name.to_owned()));
     }
 
     /// A process outside of podman listens on this host port from now on.

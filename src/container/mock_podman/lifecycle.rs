@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::app::App;
 use super::args::{Order, option};
 use super::container::Event;
+use super::given;
 use super::reply::{Answer, Reply, not_implemented, refuse};
 use super::state::State;
 use super::stop::{begin_stop, finish_stop, grace};
@@ -76,7 +77,7 @@ pub(super) fn start_one(
         | ContainerState::Exited
         | ContainerState::Unknown(_) => {}
     }
-    let obstacle = obstacle(state, index);
+    let obstacle = obstacle(state, index).or_else(|| given::renew(state, index));
     let keeps_error = !state.is_4();
     let pid = state.new_pid();
     let container = &mut state.containers[index];

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::Container;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::state::has_label;
+
 use super::{MockPodman, read, render};
-use crate::container::status::ContainerState;
+use crate::container::status::{ContainerState, has_label};
 
 /// `podman version --format json`.
 pub(super) fn version(mock: &MockPodman, args: &[&str]) -> Answer {
@@ -102,6 +102,15 @@ pub(super) fn ps(mock: &MockPodman, args: &[&str]) -> Answer {
     // A status filter looks at all of them.
     let all = parsed.has("all") || !filters.states.is_empty();
     mock.with(|state, now| {
+        let broken = |container: &&Container| state.faults.broken.contains(&container.name);
+        if let Some(container) = state
+            .containers
+            .iter()
+            .find(broken)
+            .filter(|_| state.is_4())
+        {
+            return Err(cannot_tell(container));
+        }
         let mut shown: Vec<&Container> = state
             .containers
             .iter()
@@ -137,6 +146,17 @@ pub(super) fn ps(mock: &MockPodman, args: &[&str]) -> Answer {
             ))),
         }
     })
+}
+
+/// What podman 4.3 says of a container whose network namespace is no longer one.
+fn cannot_tell(container: &Container) -> Refused {
+    refuse(
+        125,
+        format!(
+            "joining network namespace of container {}: error retrieving network namespace at /run/netns/netns-1: unknown FS magic on \"/run/netns/netns-1\": 1021994",
+            container.id
+        ),
+    )
 }
 
 /// `--filter`: several names are alternatives, several labels must all be there.
@@ -245,6 +265,9 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
         let mut stderr = String::new();
         for name in &parsed.operands {
             if let Some(container) = state.find(name) {
+                if state.faults.broken.contains(&container.name) {
+                    return Err(cannot_tell(container));
+                }
                 found.push(render::inspected(container, state.is_4(), now));
             } else {
                 let is_5_8 = (state.version.major, state.version.minor) >= (5, 8);

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::app::{Poke, is_fixture};
 use super::args::{Order, option};
 use super::container::Container;
+use super::given::ENVIRON;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, no_such_container};
 use super::{MockPodman, one_operand, read};
@@ -175,6 +176,10 @@ pub(super) fn exec(mock: &MockPodman, args: &[&str]) -> Answer {
             Poke::Write { path, text } => {
                 files(state, index, &path).insert(path, text);
                 Ok(Reply::silent())
+            }
+            Poke::Cat { path } if path == ENVIRON => Ok(Reply::stdout(container.environ())),
+            Poke::Cat { path } if container.secret_files.contains_key(&path) => {
+                Ok(Reply::stdout(container.secret_files[&path].clone()))
             }
             Poke::Cat { path } => match files(state, index, &path).get(&path) {
                 Some(text) => Ok(Reply::stdout(text.clone())),

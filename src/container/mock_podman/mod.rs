@@ -20,6 +20,7 @@ mod create;
 mod dispatch;
 mod events;
 mod faults;
+mod given;
 mod health;
 mod images;
 mod lifecycle;

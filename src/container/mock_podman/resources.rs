@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::state::{Network, State, Volume, has_label, is_name, pairs};
+use super::state::{Network, State, Volume, is_name, pairs};
 use super::{MockPodman, one_operand, read, render, unknown_flag};
+use crate::container::status::has_label;
 
 const CREATE: &[Flag] = &[
     option("label", Some('l')),

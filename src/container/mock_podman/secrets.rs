@@ -8,6 +8,9 @@ use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{Secret, is_name, pairs};
 use super::{MockPodman, one_operand, read, render, unknown_flag};
 
+/// podman 4.3 takes no longer name.
+const LONGEST_NAME_4: usize = 64;
+
 /// `podman secret …`.
 pub(super) fn secret(mock: &MockPodman, command: &str, args: &[&str]) -> Answer {
     match command {
@@ -32,13 +35,12 @@ fn create(mock: &MockPodman, args: &[&str]) -> Answer {
     if file == "-" {
         return Err(not_implemented("`podman secret create NAME -`"));
     }
-    // podman reads it, so it must be there; what is in it does not matter here.
-    if !std::path::Path::new(file).is_file() {
+    let Ok(content) = std::fs::read_to_string(file) else {
         return Err(refuse(
             125,
             format!("open {file}: no such file or directory"),
         ));
-    }
+    };
     mock.with(|state, now| {
         if state.is_4() && parsed.last("label").is_some() {
             return Err(unknown_flag("secret create", "label"));
@@ -49,12 +51,21 @@ fn create(mock: &MockPodman, args: &[&str]) -> Answer {
                 format!("secret name \"{name}\" can not be used"),
             ));
         }
+        if state.is_4() && name.len() > LONGEST_NAME_4 {
+            return Err(refuse(
+                125,
+                format!(
+                    "only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]: {name}: invalid secret name"
+                ),
+            ));
+        }
         if state.secrets.contains_key(name) {
             return Err(refuse(125, format!("{name}: secret name in use")));
         }
         let mut id = state.new_id();
         id.truncate(25);
         let made = Secret {
+            content,
             id: id.clone(),
             labels: pairs("label", parsed.all("label"))?,
             driver_options: pairs("driver-opts", parsed.all("driver-opts"))?,
@@ -135,7 +146,7 @@ fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
     })
 }
 
-fn no_such_secret(name: &str) -> String {
+pub(super) fn no_such_secret(name: &str) -> String {
     format!("no secret with name or id \"{name}\": no such secret")
 }
 

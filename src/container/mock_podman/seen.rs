@@ -139,6 +139,8 @@ impl MockPodman {
                 refuses_removal: 0,
                 health: None,
                 logs: Vec::new(),
+                secret_env: Vec::new(),
+                secret_files: BTreeMap::new(),
                 files: BTreeMap::new(),
                 events: Vec::new(),
                 news: Vec::new(),

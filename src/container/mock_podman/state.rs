@@ -29,9 +29,11 @@ pub(super) struct Network {
     pub(super) created_at: DateTime<Utc>,
 }
 
-/// A secret; its content is nobody's business.
+/// A secret.
 #[derive(Debug)]
 pub(super) struct Secret {
+    /// What containers get; podman shows it to nobody else.
+    pub(super) content: String,
     pub(super) id: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) driver_options: BTreeMap<String, String>,
@@ -54,8 +56,8 @@ pub(super) struct Faults {
     pub(super) exec: BTreeMap<String, (u32, i32, String)>,
     /// Nobody can follow events.
     pub(super) no_events: bool,
-    /// Looks never end.
-    pub(super) hangs: bool,
+    /// Names of containers that podman cannot tell about.
+    pub(super) broken: BTreeSet<String>,
     /// Host ports that a process outside of podman listens on.
     pub(super) ports: BTreeSet<u16>,
 }
@@ -242,14 +244,6 @@ pub(super) fn pairs<'a>(
             None => Err(not_implemented(format!("`--{flag} {pair}`"))),
         })
         .collect()
-}
-
-/// Whether labels satisfy a filter's `key` or `key=value`.
-pub(super) fn has_label(labels: &BTreeMap<String, String>, filter: &str) -> bool {
-    match filter.split_once('=') {
-        Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
-        None => labels.contains_key(filter),
-    }
 }
 
 /// podman's rule for names of containers, volumes, networks and secrets.

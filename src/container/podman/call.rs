@@ -76,10 +76,14 @@ impl Call {
         match tokio::time::timeout(self.limit, command).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(PodmanError::DidNotRun { source }),
-            Err(_) => Err(PodmanError::TimedOut {
-                command: self.shown(),
-                limit: self.limit,
-            }),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    pub(super) fn timed_out(&self) -> PodmanError {
+        PodmanError::TimedOut {
+            command: self.shown(),
+            limit: self.limit,
         }
     }
 

@@ -10,8 +10,10 @@ use crate::container::podman::{PodmanVersion, ReadError};
 
 /// Reads `podman ps -a --format json`, the whole list.
 ///
-/// `ps` has no OOM flag, no error text and no health but in prose; only podman 5 has the restart count there.
-/// Those fields are empty then; [`merge`] fills them from `inspect`.
+/// Also the libpod list of podman's REST service, which differs in `Created` and `Status`.
+///
+/// `ps` has no OOM flag and no error text; only podman 5 has the restart count there. Those fields are empty then;
+/// [`merge`] fills them from `inspect`. The health word stands at the end of its prose, or alone in the REST list.
 ///
 /// # Errors
 /// [`ReadError::Json`] when it is not a JSON list of containers.
@@ -73,7 +75,7 @@ struct PsEntry {
     state: String,
     pid: i64,
     exit_code: i32,
-    created: i64,
+    created: Created,
     started_at: i64,
     exited_at: i64,
     #[serde(default)]
@@ -81,6 +83,34 @@ struct PsEntry {
     /// podman 5 only.
     #[serde(default)]
     restarts: u32,
+    /// `Up 3 minutes (healthy)`; in the REST list `healthy`, or nothing.
+    #[serde(default)]
+    status: String,
+}
+
+/// Seconds since 1970 (command line), or a time (REST).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Created {
+    Epoch(i64),
+    Time(DateTime<Utc>),
+}
+
+impl Created {
+    fn time(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Epoch(seconds) => epoch(seconds),
+            Self::Time(time) => Some(time),
+        }
+    }
+}
+
+/// The health word of `ps`'s status text.
+fn health_in(status: &str) -> Option<Health> {
+    let word = status
+        .rsplit_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    Health::from_word(word.unwrap_or(status))
 }
 
 impl PsEntry {
@@ -97,10 +127,10 @@ impl PsEntry {
             exit_code: self.exit_code,
             oom_killed: None,
             error: None,
-            created_at: epoch(self.created).unwrap_or(DateTime::UNIX_EPOCH),
+            created_at: self.created.time().unwrap_or(DateTime::UNIX_EPOCH),
             started_at: epoch(self.started_at),
             finished_at: epoch(self.exited_at),
-            health: None,
+            health: health_in(&self.status),
             restart_count: self.restarts,
             // `null` is how podman prints an empty map.
             labels: self.labels.unwrap_or_default(),

@@ -1,0 +1,85 @@
+//! The status page in a real browser: Chromium, driven through chromedriver.
+//!
+//! `mock::` trials open the page of a daemon in this process, on [`MockPodman`]; `lab::` trials that of a daemon in a lab, on
+//! real podman. `cargo nextest run --profile ui` runs the first, `--profile lab` the others. Where there is no Chromium
+//! they are ignored at listing, with the reason.
+//!
+//! `ARCHIPELAGO_SCREENSHOT=FILE cargo nextest run --profile ui picture` writes the README's picture.
+//!
+//! [`MockPodman`]: archipelago::container::mock_podman::MockPodman
+
+mod access;
+mod browser;
+mod flow;
+mod lab;
+mod look;
+mod node;
+mod picture;
+mod shown;
+mod trial;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    archipelago_lab::init();
+    let arguments = Arguments::from_args();
+    let no_browser = browser::missing();
+    let mut trials = Vec::new();
+    let mocks = [
+        shown::TRIALS,
+        flow::TRIALS,
+        access::TRIALS,
+        look::TRIALS,
+        picture::TRIALS,
+    ];
+    for mock in mocks.into_iter().flatten() {
+        let name = format!("mock::{}", mock.name());
+        let ignored = no_browser.clone().or_else(|| {
+            (mock.function == "picture")
+                .then(picture::unwanted)
+                .flatten()
+        });
+        if let Some(reason) = &ignored {
+            eprintln!("{name} is ignored: {reason}");
+        }
+        let run = || trial::run_mock(mock).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
+    }
+    let mut labs = Vec::new();
+    for trial in lab::TRIALS {
+        let name = format!("lab::{}", trial.name());
+        let ignored = no_browser.clone().or_else(lab::unfit);
+        match &ignored {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => labs.push(name.clone()),
+        }
+        let run = || lab::run(trial).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
+    }
+    if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
+        if let Err(error) = archipelago_lab::die_with_parent() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
+        // May start this program anew with DOCKER_HOST set.
+        if let Err(error) = archipelago_lab::enter() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Whether a trial will run: libtest-mimic's own rules for names.
+fn is_wanted(name: &str, arguments: &Arguments) -> bool {
+    let fits = |wanted: &String| {
+        if arguments.exact {
+            name == *wanted
+        } else {
+            name.contains(wanted.as_str())
+        }
+    };
+    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
+}
