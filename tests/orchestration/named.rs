@@ -46,9 +46,10 @@ async fn test_stop_grace_periods() {
         assert_eq!(stop_timeout_secs(name), grace, "{name}");
     }
     // And so podman is asked, by a stop and by an uninstall, for a program that takes all of it.
-    for (class, grace) in graces {
-        // Of the same class, and no built-in container.
-        let name = &*format!("my-{class}");
+    for (name, grace) in graces {
+        // The catalog has most of these names itself.
+        let name = format!("my-{name}");
+        let name = name.as_str();
         let node = Node::new().await;
         node.app(name, "ignore-term", NO_RESTART);
         node.install(name).await;
