@@ -67,7 +67,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Whether `text` defines a test of that name: with an attribute above it, or in a list of scenarios.
+/// Whether `text` defines a test of that name: with an attribute above it, or named in a list, as of scenarios or trials.
 fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let defines = |line: &&str| {
@@ -81,7 +81,8 @@ fn is_test(text: &str, name: &str) -> bool {
     };
     let above = lines[..at].iter().rev().take_while(|line| !line.is_empty());
     let is_attribute = |line: &&str| line.starts_with("#[") && line.contains("test");
-    above.clone().any(is_attribute) || scenarios(text).contains(name)
+    let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    above.clone().any(is_attribute) || words.filter(|word| *word == name).count() > 1
 }
 
 /// The names in all lists `scenarios![…]` of a source.

@@ -47,6 +47,9 @@ async fn test_stop_grace_periods() {
     }
     // And so podman is asked, by a stop and by an uninstall, for a program that takes all of it.
     for (name, grace) in graces {
+        // The catalog has most of these names itself.
+        let name = format!("my-{name}");
+        let name = name.as_str();
         let node = Node::new().await;
         node.app(name, "ignore-term", NO_RESTART);
         node.install(name).await;
@@ -77,16 +80,16 @@ async fn test_stop_grace_periods() {
     // A manifest's own word is above the class.
     let node = Node::new().await;
     let own = format!("{NO_RESTART}\nstop_grace_secs = 7");
-    node.app("bitcoind", "serve 1", &own);
-    node.install("bitcoind").await;
-    node.rpc("package.stop", json!({ "id": "bitcoind" }))
+    node.app("my-bitcoind", "serve 1", &own);
+    node.install("my-bitcoind").await;
+    node.rpc("package.stop", json!({ "id": "my-bitcoind" }))
         .await
         .expect("stopped");
     let calls = node.podman.calls();
     let stop = calls.iter().find(|args| args[0] == "stop");
     assert_eq!(
         stop.expect("stopped"),
-        &["stop", "--time=7", "--", "bitcoind"]
+        &["stop", "--time=7", "--", "my-bitcoind"]
     );
 }
 

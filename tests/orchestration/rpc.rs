@@ -251,6 +251,8 @@ async fn who_asks_is_not_kept_waiting_by_a_slow_podman_and_who_installs_is() {
     let node = Node::new().await;
     node.app("echo", "serve 8080", "");
     node.install("echo").await;
+    // What changed is inspected after the list.
+    node.podman.kill_process("echo");
     node.slowness.store(28, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
     let error = node.rpc("package.list", json!({})).await;

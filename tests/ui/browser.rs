@@ -37,7 +37,7 @@ pub(crate) fn missing() -> Option<String> {
     let kinds: [&[&str]; 2] = [&["chromium", "chromium-browser"], &["chromedriver"]];
     kinds
         .into_iter()
-        .find(|names| !names.iter().any(there))
+        .find(|names| !names.iter().any(&there))
         .map(|names| {
             let name = names[0];
             format!("no `{name}`: install the Debian packages chromium and chromium-driver")
