@@ -70,6 +70,10 @@ fn line(name: &str, data: &Value) -> String {
                 word(&data["state"])
             )
         }
+        "health" => match data["podman_error"].as_str() {
+            Some(error) => format!("{}: {error}", word(&data["status"])),
+            None => word(&data["status"]),
+        },
         "notification" => format!("{}: {}", word(&data["severity"]), word(&data["text"])),
         // What a later daemon may add.
         _ => data.to_string(),
@@ -95,6 +99,11 @@ mod tests {
         assert_eq!(
             line("operation", &operation),
             "operation: 3 install a running: pulling x\n"
+        );
+        let health = json!({ "status": "podman failed", "podman_error": "no such file" });
+        assert_eq!(
+            line("health", &health),
+            "health: podman failed: no such file\n"
         );
         let notification = json!({ "severity": "error", "text": "gave up\non it" });
         assert_eq!(

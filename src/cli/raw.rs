@@ -44,13 +44,22 @@ fn reconciled(report: &Value) -> String {
     for (key, words) in [
         ("recreated", "made anew"),
         ("unchanged", "as it should be"),
+        ("failed", "failed"),
+        ("outdated", "the catalog has something else, update it"),
         ("strangers", "not ours, left alone"),
     ] {
         for item in report[key].as_array().into_iter().flatten() {
-            let name = item
-                .as_str()
-                .map_or_else(|| item.to_string(), str::to_owned);
-            text.push_str(&format!("{words}: {}\n", super::table::one_line(&name)));
+            // A text, or an object whose values say what it is.
+            let words_of = |value: &Value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
+            let what = match item.as_object() {
+                Some(object) => object.values().map(words_of).collect::<Vec<_>>().join(" "),
+                None => words_of(item),
+            };
+            text.push_str(&format!("{words}: {}\n", super::table::one_line(&what)));
         }
     }
     if text.is_empty() {
@@ -65,10 +74,11 @@ mod tests {
 
     #[test]
     fn a_report_is_told_line_by_line() {
-        let report = json!({ "recreated": ["db"], "unchanged": ["web"], "strangers": ["mine"] });
+        let stranger = json!({ "kind": "container", "name": "mine" });
+        let report = json!({ "recreated": ["db"], "unchanged": ["web"], "strangers": [stranger] });
         assert_eq!(
             reconciled(&report),
-            "made anew: db\nas it should be: web\nnot ours, left alone: mine\n"
+            "made anew: db\nas it should be: web\nnot ours, left alone: container mine\n"
         );
         let none = json!({ "recreated": [], "unchanged": [], "strangers": [] });
         assert_eq!(reconciled(&none), "nothing is installed\n");

@@ -1,6 +1,7 @@
 //! The `archipelago` binary: processes on loopback, no podman, no root. What it prints and how it ends.
 
 mod daemon;
+mod operations;
 mod unit;
 
 use archipelago::cli::exit_code;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 
 use daemon::{Daemon, Ended, Mock, archipelago};
 
-fn code(code: u8) -> Option<i32> {
+pub(crate) fn code(code: u8) -> Option<i32> {
     Some(code.into())
 }
 

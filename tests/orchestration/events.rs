@@ -320,3 +320,17 @@ async fn events_and_metrics_need_the_token_and_a_plain_host() {
     let foreign = [("host", "evil.example")];
     assert_eq!(node.get("/rpc/v1/schema", &foreign).await.0, 403);
 }
+
+#[tokio::test(start_paused = true)]
+async fn that_podman_failed_is_told_also_where_nothing_is_installed() {
+    let node = Node::new().await;
+    let mut events = Events::open(&node).await;
+    events.until(|name, _| name == "packages").await;
+    for (is_cut, status) in [(true, "podman failed"), (false, "ok")] {
+        node.is_cut
+            .store(is_cut, std::sync::atomic::Ordering::Relaxed);
+        node.daemon().look_now();
+        let seen = events.until(|name, _| name == "health").await;
+        assert_eq!(seen.last().expect("one").1["status"], status);
+    }
+}

@@ -255,7 +255,7 @@ async fn who_asks_is_not_kept_waiting_by_a_slow_podman_and_who_installs_is() {
     node.podman.kill_process("echo");
     node.slowness.store(28, Ordering::Relaxed);
     let before = tokio::time::Instant::now();
-    let error = node.rpc("package.list", json!({})).await;
+    let error = node.rpc("container.logs", json!({ "name": "echo" })).await;
     let error = error.expect_err("two commands of 28 s");
     assert_eq!(
         (&error["code"], &error["data"]["limit_secs"]),

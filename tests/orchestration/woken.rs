@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use archipelago::config::Config;
+use chrono::TimeDelta;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -245,4 +246,41 @@ async fn one_broken_container_does_not_hide_the_others() {
     node.look_and_wait(SECOND * 300).await;
     assert_eq!(node.calls("rm", before), [] as [String; 0]);
     assert_eq!(node.calls("create", before), [] as [String; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_keeps_nobody_waiting() {
+    const DAYS: i64 = 400 * 86_400;
+    for jump in [DAYS, -DAYS] {
+        let node = Node::with(|config| config.health.events = true).await;
+        for id in ["echo", "other"] {
+            node.app(id, "serve 1", NO_RESTART);
+            node.install(id).await;
+        }
+        sleep(SECOND * 10).await;
+        node.podman.kill_process("echo");
+        until_running(&node, "echo").await;
+        node.clock.jump(TimeDelta::seconds(jump));
+        // By its event, as before.
+        node.podman.kill_process("other");
+        let took = until_running(&node, "other").await;
+        assert!(took < SECOND * 3, "{jump}: {took:?}");
+        // The last attempt lies far away now: no reason to wait for another as long.
+        node.podman.fail_start("echo", 1);
+        node.podman.kill_process("echo");
+        let took = until_running(&node, "echo").await;
+        assert!(took < SECOND * 250, "{jump}: {took:?}");
+        // And ticks go on.
+        let looks = async || {
+            let health = node.rpc("system.health", json!({})).await.expect("health");
+            health["looks"].as_u64().expect("a number")
+        };
+        let before = looks().await;
+        sleep(SECOND * 1200).await;
+        let after = looks().await;
+        assert!(
+            (8..20).contains(&(after - before)),
+            "{jump}: {before} {after}"
+        );
+    }
 }
