@@ -4,7 +4,7 @@
 //! container of an installed package whose `restart` is `"no"` or `"on-failure"`, by turns with one of its own, which podman
 //! restarts by itself (`--restart=always`) from the image and command of CONTAINER, and with one that is only started anew by
 //! `podman start`. Needs root on the node, or in a lab, where `archipelago serve` runs. Attempts are `health.interval_secs`
-//! apart: set it to 1 for this.
+//! apart: set it to 1 for this, and `health.max_restart_attempts` to 1000.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};

@@ -177,11 +177,11 @@ fn by_command() -> bool {
         output.ok().filter(|output| output.status.success())
     };
     let filter = format!("--filter=label={LABEL}");
-    podman(&["ps", "--all", "--format=json", &filter]).is_some()
-        && podman(&["ps", "--all", "--quiet", "--no-trunc", &filter]).is_some_and(|output| {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let mut args = vec!["container", "inspect"];
-            args.extend(text.lines());
-            args.len() == 2 || podman(&args).is_some()
-        })
+    podman(&["ps", "--all", "--format=json", &filter]).is_some_and(|output| {
+        let rows: Vec<serde_json::Value> =
+            serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let mut args = vec!["container", "inspect"];
+        args.extend(rows.iter().filter_map(|row| row["Id"].as_str()));
+        args.len() == 2 || podman(&args).is_some()
+    })
 }

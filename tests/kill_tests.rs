@@ -9,6 +9,8 @@
     reason = "the node of all orchestration tests; not all of it is used here"
 )]
 mod node;
+#[path = "orchestration/shop.rs"]
+mod shop;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -241,3 +243,74 @@ at_every_step![
     start: installed_and_stopped, "package.start", { "id": "shop" } => [("running", running)];
     restart: installed, "package.restart", { "id": "shop" } => [("running", running)];
 ];
+
+mod update {
+    use super::*;
+    use crate::shop::{NEW, OLD, containers, installed, running, shop, update};
+
+    /// Kills the daemon at each command line of an update to a version that runs `command`: the old version or the new
+    /// one runs after the next start, and nothing else is there.
+    async fn kill(command: &str, is_done: bool, awaited: &[&str]) {
+        let mut ends = BTreeSet::new();
+        for passing in 0.. {
+            let mut node = installed().await;
+            let before = census(&node).await.len();
+            shop(&node, "2", command);
+            node.catch(Catch {
+                verb: None,
+                passing,
+                is_done,
+            });
+            let is_caught = tokio::select! {
+                is_caught = node.is_caught() => is_caught,
+                outcome = update(&node) => {
+                    assert_eq!(outcome.is_ok(), command == "serve 2", "{outcome:?}");
+                    false
+                }
+            };
+            if !is_caught {
+                assert!(passing > 10, "the update did nothing");
+                break;
+            }
+            let at = node.podman.calls().last().cloned().unwrap_or_default();
+            let place = format!("killed at command {passing}, near {}", at.join(" "));
+            node.kill_daemon().await;
+            node.start_daemon().await;
+            let end = |node: &Node| {
+                let now = containers(node);
+                [OLD, NEW].into_iter().find(|image| now == running(image))
+            };
+            for wait in [1, 5, 300, 600] {
+                if end(&node).is_some() {
+                    break;
+                }
+                node.look_and_wait(Duration::from_secs(wait)).await;
+            }
+            let Some(end) = end(&node) else {
+                panic!("{place}: {:?}", containers(&node));
+            };
+            ends.insert(end);
+            let version = if end == OLD { "1" } else { "2" };
+            let package = node.package("shop").await.expect("listed");
+            assert_eq!(package["version"], version, "{place}");
+            let after = census(&node).await;
+            assert_eq!(after.len(), before, "{place}: {after:?}");
+        }
+        assert_eq!(ends, awaited.iter().copied().collect());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn killed_before_each_command() {
+        kill("serve 2", false, &[OLD, NEW]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn killed_after_each_command() {
+        kill("serve 2", true, &[OLD, NEW]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn killed_before_each_command_of_one_that_fails() {
+        kill("exit 7", false, &[OLD]).await;
+    }
+}

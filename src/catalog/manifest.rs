@@ -89,7 +89,7 @@ impl fmt::Display for NotInstallable {
         match self {
             Self::NoImage { containers } => write!(
                 f,
-                "no image is known for `{}`; name one in a manifest of your own",
+                "no image is known for `{}`; name one in a manifest of your own, or as `dockerImage`",
                 containers.join("`, `")
             ),
         }

@@ -336,10 +336,7 @@ impl Packages {
                 }
             }
             Action::Recreate => {
-                self.podman
-                    .remove(name, true)
-                    .await
-                    .map_err(podman(package))?;
+                self.remove_own(package, name).await?;
                 self.provide_network(package).await?;
                 for volume in &manifest.volumes {
                     self.provide_volume(package, &volume.name).await?;

@@ -7,6 +7,7 @@ use super::spec::{container_spec, network_labels, package_labels};
 use super::{NETWORK, PACKAGE_LABEL, PackageError, Packages, Phase, chain, package_filter};
 use crate::catalog::{ContainerManifest, NotInstallable};
 use crate::container::podman::{PodmanError, Refusal};
+use crate::container::status::ContainerStatus;
 
 impl Packages {
     /// Writes down what is about to be made, so that a kill right after does not leave it behind.
@@ -94,6 +95,29 @@ impl Packages {
             Ok(_) => Ok(()),
             Err(error) if error.refusal() == Some(Refusal::NameInUse) => Err(taken()),
             Err(error) => Err(PackageError::podman(package)(error)),
+        }
+    }
+
+    /// Removes a container of `package` by force, without any grace; one of that name that is somebody else's is not
+    /// touched, and an error.
+    pub(crate) async fn remove_own(&self, package: &str, name: &str) -> Result<(), PackageError> {
+        let there = self.podman.inspect(name).await;
+        let there = there.map_err(PackageError::podman(package))?;
+        let is_own = |status: &ContainerStatus| {
+            let owner = status.labels.get(PACKAGE_LABEL);
+            owner.is_some_and(|owner| owner == package)
+        };
+        match there {
+            None => Ok(()),
+            Some(status) if is_own(&status) => {
+                let removed = self.podman.remove(name, true).await;
+                removed.map(drop).map_err(PackageError::podman(package))
+            }
+            Some(_) => Err(PackageError::NameTaken {
+                package: package.to_owned(),
+                what: "container",
+                name: name.to_owned(),
+            }),
         }
     }
 

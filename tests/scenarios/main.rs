@@ -10,9 +10,11 @@
 mod api;
 mod fixture;
 mod heal;
+mod hooks;
 mod install;
 mod lab_target;
 mod mock_target;
+mod reconcile;
 mod recovery;
 mod registry;
 mod secrets;
@@ -22,6 +24,7 @@ mod stage;
 mod stop;
 mod target;
 mod uninstall;
+mod update;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,9 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         stop::SCENARIOS,
         uninstall::SCENARIOS,
         recovery::SCENARIOS,
+        hooks::SCENARIOS,
+        update::SCENARIOS,
+        reconcile::SCENARIOS,
         api::SCENARIOS,
         service::SCENARIOS,
     ]

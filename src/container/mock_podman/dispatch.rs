@@ -28,6 +28,7 @@ impl MockPodman {
             ["inspect", rest @ ..] => list::inspect(self, rest, false),
             ["image", "exists", rest @ ..] => images::exists(self, rest),
             ["images", rest @ ..] | ["image", "ls" | "list", rest @ ..] => images::ls(self, rest),
+            ["tag", rest @ ..] => images::tag(self, rest),
             ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => images::rmi(self, rest),
             ["stats", rest @ ..] => list::stats(self, rest),
             ["events", rest @ ..] => events::follow(self, rest, &mut |_| {}).await,

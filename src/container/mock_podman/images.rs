@@ -224,6 +224,21 @@ pub(super) fn rmi(mock: &MockPodman, args: &[&str]) -> Answer {
     })
 }
 
+/// `podman tag IMAGE NAME`.
+pub(super) fn tag(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read("tag", args, &[], Order::Mixed)?;
+    let [image, name] = &parsed.operands[..] else {
+        return Err(not_implemented("`podman tag` with other than one new name"));
+    };
+    mock.with(|state, _| {
+        let Some(id) = state.images.get(&full_reference(image)).cloned() else {
+            return Err(refuse(125, format!("{image}: image not known")));
+        };
+        state.images.insert(full_reference(name), id);
+        Ok(Reply::silent())
+    })
+}
+
 /// `podman image exists`.
 pub(super) fn exists(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("image exists", args, &[], Order::Mixed)?;

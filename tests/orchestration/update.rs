@@ -1,0 +1,149 @@
+//! Update: the new version with the old data, or the old version again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use archipelago::package::{OperationState, PackageError, Request, UpdateOptions};
+use serde_json::json;
+
+use super::node::Node;
+use super::shop::{NEW, OLD, containers, installed, packages, running, shop, update};
+
+async fn volumes(node: &Node) -> String {
+    node.podman(&["volume", "ls", "--format=json"]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_pulls_first_and_keeps_data() {
+    let node = installed().await;
+    let before = volumes(&node).await;
+    let secret = std::fs::read(node.state_file("secrets/shop-token")).expect("a secret");
+    shop(&node, "2", "serve 2");
+    let from = node.podman.calls().len();
+    update(&node).await.expect("updated");
+    assert_eq!(containers(&node), running(NEW));
+    assert_eq!(volumes(&node).await, before);
+    let after = std::fs::read(node.state_file("secrets/shop-token")).expect("a secret");
+    assert_eq!(after, secret);
+    assert_eq!(node.package("shop").await.expect("listed")["version"], "2");
+    let calls = node.podman.calls();
+    let place = |verb: &str| calls[from..].iter().position(|call| call[0] == verb);
+    assert!(place("pull") < place("stop") && place("pull").is_some());
+    // Dependents stop first and start last.
+    assert_eq!(node.calls("stop", from), ["shop", "shop-db"]);
+    assert_eq!(node.calls("start", from), ["shop-db", "shop"]);
+    // And what is so already is left as it is.
+    let from = node.podman.calls().len();
+    update(&node).await.expect("up to date");
+    assert_eq!(node.calls("stop", from), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_version_than_the_catalogs_is_put_into_the_tags() {
+    let node = installed().await;
+    let to = |version: &str| UpdateOptions {
+        version: Some(version.to_owned()),
+        ..UpdateOptions::default()
+    };
+    packages(&node)
+        .update("shop", to("2"))
+        .await
+        .expect("updated");
+    assert_eq!(containers(&node), running(NEW));
+    assert_eq!(node.package("shop").await.expect("listed")["version"], "2");
+    let report = packages(&node).reconcile(None).await.expect("a report");
+    assert_eq!(report.recreated, [""; 0], "reconcile changes no version");
+    assert_eq!(
+        (
+            report.outdated[0].installed.as_str(),
+            report.outdated[0].catalog.as_str()
+        ),
+        ("2", "1")
+    );
+    node.app("plain", "serve 9", "");
+    node.install("plain").await;
+    let error = packages(&node).update("plain", to("2")).await;
+    let error = error.expect_err("its tag is `latest`");
+    assert!(
+        matches!(error, PackageError::NoSuchVersion { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
+    let node = installed().await;
+    let before = node.census().await.len();
+    shop(&node, "2", "exit 7");
+    let error = update(&node).await.expect_err("it ends at once");
+    let text = archipelago::package::chain(&error);
+    for part in ["the old version 1 runs again", "exiting with 7"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(containers(&node), running(OLD));
+    assert_eq!(node.package("shop").await.expect("listed")["version"], "1");
+    assert_eq!(node.census().await.len(), before, "nothing is left of it");
+    // And it is no dead end.
+    shop(&node, "2", "serve 2");
+    update(&node).await.expect("updated");
+    assert_eq!(containers(&node), running(NEW));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_old_one_does_not_come_up_either_the_error_says_so() {
+    let node = installed().await;
+    shop(&node, "2", "exit 7");
+    // The first start of the new version, then that of the old one.
+    node.podman.fail_start("shop", 2);
+    let error = update(&node).await.expect_err("it does not start");
+    let text = archipelago::package::chain(&error);
+    assert!(
+        text.contains("the old version 1 is back and does not run"),
+        "{text}"
+    );
+    assert_eq!(node.package("shop").await.expect("listed")["version"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_or_cancelled_pull_touches_nothing() {
+    let node = installed().await;
+    let before = (containers(&node), node.census().await);
+    shop(&node, "2", "serve 2");
+    node.podman.fail_pull(NEW, 3);
+    let error = update(&node).await.expect_err("no image");
+    assert!(matches!(error, PackageError::PullFailed { .. }), "{error}");
+    node.podman.pull_delay_ms(60_000);
+    let submitted = packages(&node).submit("shop", Request::Update(UpdateOptions::default()));
+    let submitted = submitted.expect("it begins");
+    let work = tokio::spawn(submitted.work);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    packages(&node)
+        .cancel(submitted.operation)
+        .expect("it pulls");
+    work.await.expect("no panic").expect_err("cancelled");
+    let view = packages(&node)
+        .operation(submitted.operation)
+        .expect("known");
+    assert_eq!(view.state, OperationState::Cancelled);
+    assert_eq!((containers(&node), node.census().await), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_package_is_updated_and_stays_stopped() {
+    let node = installed().await;
+    node.rpc("package.stop", json!({ "id": "shop" }))
+        .await
+        .expect("stopped");
+    shop(&node, "2", "serve 2");
+    update(&node).await.expect("updated");
+    node.look_and_wait(Duration::from_secs(300)).await;
+    let states: BTreeSet<_> = containers(&node)
+        .into_iter()
+        .map(|it| (it.1, it.2))
+        .collect();
+    assert_eq!(states, [(NEW.to_owned(), "created".to_owned())].into());
+    node.rpc("package.start", json!({ "id": "shop" }))
+        .await
+        .expect("started");
+    assert_eq!(containers(&node), running(NEW));
+}
