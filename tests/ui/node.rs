@@ -85,7 +85,8 @@ impl Node {
             .config
             .state_dir
             .join(archipelago::package::TRACKER_FILE);
-        std::fs::write(path, tracker.to_string()).map_err(|error| error.to_string())?;
+        let file = json!({ "version": 1, "data": tracker });
+        std::fs::write(path, file.to_string()).map_err(|error| error.to_string())?;
         self.daemon = Daemon::start(
             self.config.clone(),
             Arc::new(self.podman.clone()),

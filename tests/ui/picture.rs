@@ -35,7 +35,7 @@ fn past() -> Value {
             .collect();
         let none = Value::Null;
         json!({
-            "attempts": attempts, "last_attempt": Utc::now() - TimeDelta::seconds(18), "running_since": none, "gave_up": none,
+            "attempts": attempts, "last_attempt": Utc::now() - TimeDelta::minutes(20), "running_since": none, "gave_up": none,
             "start_error": none, "stopping_since": none, "podman_restarts": 0, "exits": exits,
         })
     };
@@ -58,7 +58,10 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
             "bitcoin-core",
             "Bitcoin Core",
             "29.0",
-            container("bitcoin-core", "tier = 1"),
+            format!(
+                "excludes = [\"bitcoin-knots\"]\n{}",
+                container("bitcoin-core", "tier = 1")
+            ),
         ),
         (
             "lnd",
@@ -117,7 +120,10 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
         "electrs",
         "electrs",
         "0.10.9",
-        &container("electrs", "").replace(FIXTURE_IMAGE, "docker.io/getumbrel/electrs:v0.10.9"),
+        &format!(
+            "excludes = [\"electrumx\"]\n{}",
+            container("electrs", "").replace(FIXTURE_IMAGE, "docker.io/getumbrel/electrs:v0.10.9")
+        ),
     );
     node.rpc("package.install", json!({ "id": "electrs", "wait": false }))
         .await?;
@@ -129,7 +135,7 @@ async fn picture(node: &Node, browser: &Browser) -> Outcome {
         })
         .await?;
     browser.prefer("light").await?;
-    browser.resize(1280, 1010, 1.0).await?;
+    browser.resize(1280, 860, 1.0).await?;
     let png = browser.picture().await?;
     expect(png.len() < LARGEST, || {
         format!("the picture has {} bytes", png.len())

@@ -98,7 +98,7 @@ function updatePackage(part, { entry, operation, failed, newVersion }, does) {
   show(start, STARTABLE.has(entry.state));
   show(stop, entry.colour !== "blue" && entry.state !== "stopped" && entry.state !== "done");
   show(restart, RESTARTABLE.has(entry.state));
-  show(update, newVersion !== null);
+  show(update, newVersion !== null && !isAtWork);
   if (newVersion !== null) setText(update.firstChild, `Update to ${newVersion}`);
   show(uninstall, operation?.kind !== "install");
   for (const each of Object.values(part.buttons)) setAttribute(each, "aria-disabled", isAtWork ? "true" : null);
