@@ -14,7 +14,7 @@ scenarios![
     killed_container_is_shown_so_and_healed look_every 3600,
     unhealthy_container_is_restarted look_every 3600,
     container_without_processes_is_made_anew look_every 3600,
-    dependents_wait_until_their_dependency_is_healthy,
+    dependents_wait_until_their_dependency_is_healthy look_every 3600,
     paused_and_done_containers_are_left_alone,
     container_that_never_stays_up_is_given_up_once_and_tried_again_in_the_slow_lane attempts 2 slow_lane 3,
     killed_container_runs_again_within_seconds look_every 3600 events true,
@@ -222,9 +222,21 @@ async fn dependents_wait_until_their_dependency_is_healthy(stage: &mut Stage) ->
             ],
         )
         .await?;
+    let of = |package: &Value, name: &str| {
+        let mut containers = package["containers"].as_array().into_iter().flatten();
+        containers
+            .find(|container| container["name"] == name)
+            .cloned()
+            .unwrap_or_default()
+    };
     stage
         .inject(Fault::Sick {
             container: "pair-db",
+        })
+        .await?;
+    stage
+        .until("pair", "has an unhealthy database", |package| {
+            of(package, "pair-db")["health"] == "unhealthy"
         })
         .await?;
     stage
@@ -233,20 +245,25 @@ async fn dependents_wait_until_their_dependency_is_healthy(stage: &mut Stage) ->
             code: 3,
         })
         .await?;
-    let of = |package: &Value, name: &str| {
-        let containers = package["containers"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        containers
-            .into_iter()
-            .find(|container| container["name"] == name)
-            .unwrap_or_default()
-    };
-    // The monitor looks every second: it restarts the database, waits until that is healthy, and then starts the other.
+    stage
+        .until("pair", "is down as well", |package| {
+            of(package, "pair")["exit_code"] == 3
+        })
+        .await?;
+    // The database is restarted; the other must wait until it is healthy again, which no attempt is spent on.
+    stage.look_now().await?;
+    let healthy = stage
+        .until("pair", "has a healthy database again", |package| {
+            of(package, "pair-db")["health"] == "healthy" && of(package, "pair-db")["restarts"] == 1
+        })
+        .await?;
+    expect(of(&healthy, "pair")["restarts"] == 0, || {
+        format!("the dependent did not wait: {healthy:#}")
+    })?;
+    stage.look_now().await?;
     stage
         .until("pair", "has both running again", |package| {
-            package["state"] == "running" && of(package, "pair-db")["restarts"] == 1
+            package["state"] == "running" && of(package, "pair")["restarts"] == 1
         })
         .await?;
     let mut order = Vec::new();
