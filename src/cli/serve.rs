@@ -19,6 +19,9 @@ use crate::daemon::Daemon;
 use crate::host::{Host, RealHost};
 use crate::watchdog::{self, Watched};
 
+/// Threads that run tasks; a second one answers while the first computes.
+const WORKERS: usize = 2;
+
 /// What a daemon runs on.
 struct Ground {
     config: Config,
@@ -53,6 +56,8 @@ type Told = fn(SocketAddr, &str, Option<&Path>) -> Result<(), CliError>;
 
 fn block_on(ground: Ground, tell: Told) -> Result<(), CliError> {
     tokio::runtime::Builder::new_multi_thread()
+        // It mostly waits for podman: on a large machine a thread a core would be memory for nothing.
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .map_err(|source| CliError::System {

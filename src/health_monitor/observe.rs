@@ -1,6 +1,7 @@
 //! From a look at podman to the tracker: how containers ended, which came up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -28,16 +29,16 @@ impl Packages {
                     !book.operations.contains_key(*package) && !healing.contains(*package)
                 })
                 .collect();
-            let dependents = |name: &str| {
-                let depends = |(_, other): &&(&str, &crate::catalog::ContainerManifest)| {
-                    other.needs_name(name)
-                };
-                containers
-                    .iter()
-                    .filter(depends)
-                    .map(|(_, other)| other.name.clone())
-                    .collect()
-            };
+            // Once for all that came up, and only then: after the start of the node that is every container.
+            let dependents_of = LazyCell::new(|| {
+                let mut dependents: HashMap<&str, Vec<&str>> = HashMap::new();
+                for (_, other) in &containers {
+                    for needed in other.needs().flatten() {
+                        dependents.entry(needed).or_default().push(&other.name);
+                    }
+                }
+                dependents
+            });
             containers
                 .iter()
                 .filter_map(|(package, manifest)| {
@@ -48,14 +49,15 @@ impl Packages {
                         ..Evidence::default()
                     };
                     let seen = look_at(status, &evidence, manifest.one_shot, now);
-                    // Only for what just came up, to keep a look linear.
                     let came_up = seen.running
                         && book
                             .tracker
                             .history(&manifest.name)
                             .is_none_or(|history| history.running_since.is_none());
                     let dependents = if came_up {
-                        dependents(&manifest.name)
+                        let dependents = dependents_of.get(manifest.name.as_str());
+                        let names = dependents.into_iter().flatten();
+                        names.map(|name| (*name).to_owned()).collect()
                     } else {
                         Vec::new()
                     };

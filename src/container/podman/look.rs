@@ -1,6 +1,6 @@
 //! What there is: the list of containers, over the socket where it answers, and inspections of those that changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Call, Podman, PodmanError, Refusal};
@@ -68,9 +68,10 @@ impl Podman {
             }
         }
         {
+            let ids: BTreeSet<&str> = listed.iter().map(|row| row.id.as_str()).collect();
             let mut seen = self.seen.lock();
             seen.retain(|id, (row, _)| {
-                !status::has_label(&row.labels, label) || listed.iter().any(|row| row.id == *id)
+                !status::has_label(&row.labels, label) || ids.contains(id.as_str())
             });
         }
         let looked = self.inspect_all(changed).await?;
