@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archipelago::package::{
     Change, InstallOptions, OperationState, OperationView, PackageError, Packages, Request,
+    UninstallOptions, UpdateOptions,
 };
 use serde_json::json;
 
@@ -236,4 +237,28 @@ async fn a_package_without_an_image_wants_one() {
     let installed = packages(&node).install("bare", options).await;
     installed.expect("installed with an image");
     assert!(node.is_running("bare"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_an_id_that_somebody_made_up() {
+    let node = Node::new().await;
+    for request in [
+        Request::Start,
+        Request::Stop,
+        Request::Restart,
+        Request::Update(UpdateOptions::default()),
+        Request::Uninstall(UninstallOptions::default()),
+        Request::Install(InstallOptions::default()),
+    ] {
+        let error = packages(&node).submit("nosuch", request.clone()).err();
+        let error = error.unwrap_or_else(|| panic!("{request:?} has begun"));
+        assert!(
+            matches!(
+                error,
+                PackageError::NotInstalled { .. } | PackageError::Catalog(_)
+            ),
+            "{request:?}: {error}"
+        );
+    }
+    assert_eq!(packages(&node).operations(), []);
 }
