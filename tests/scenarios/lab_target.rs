@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Call, Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Remote, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
@@ -46,6 +46,44 @@ grep --recursive --files-with-matches --text --fixed-strings --no-messages --fil
     /var/lib/archipelago /etc /run /tmp /root /var/log /var/tmp || test $? -le 2
 "#;
 
+/// What the registry in a lab holds: the fixture image and a layer that takes a moment to come.
+const REMOTE: &str = "localhost:5000/app:1";
+/// The registry's own configuration, and that podman is to speak to it without TLS.
+const REGISTRY: [(&str, &str); 2] = [
+    (
+        "/etc/registry.yml",
+        "version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/registry } }\nhttp: { addr: 'localhost:5000' }\n",
+    ),
+    (
+        "/etc/containers/registries.conf.d/registry.conf",
+        "[[registry]]\nlocation = \"localhost:5000\"\ninsecure = true\n",
+    ),
+];
+/// Starts it and fills it. podman itself tries again until the registry listens.
+const FILL_REGISTRY: &str = r#"
+systemd-run --quiet --unit=registry /usr/local/bin/registry serve /etc/registry.yml
+head --bytes=50000000 /dev/urandom > /run/layer
+podman create --quiet --name seed localhost/archipelago-fixture:latest
+podman cp /run/layer seed:/layer
+podman commit --quiet seed "$1"
+podman push --quiet "$1"
+podman rm seed
+podman rmi "$1"
+rm /run/layer
+# podman tells every second how far it is: the pull is to take some.
+systemctl set-property --runtime registry CPUQuota=3%
+"#;
+
+/// A registry that was installed, or unpacked by `scripts/lib.sh`.
+fn registry_program() -> Option<PathBuf> {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/registry/usr/bin");
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths)
+        .chain([unpacked])
+        .flat_map(|folder| [folder.join("docker-registry"), folder.join("registry")])
+        .find(|program| program.is_file())
+}
+
 /// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
 pub(crate) fn unfit() -> Option<String> {
     if std::env::var_os("DOCKER_HOST").is_some()
@@ -68,6 +106,9 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
         Need::PowerLoss => None,
         // Every lab has it as PID 1.
         Need::Systemd => None,
+        Need::Registry => registry_program().is_none().then(|| {
+            "no container registry to put into the lab: the Debian package is docker-registry, Fedora's is docker-distribution".to_owned()
+        }),
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
             Ok(_) => Some(
@@ -124,7 +165,16 @@ async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
         "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
         scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
-    Lab::builder()
+    let mut builder = Lab::builder();
+    if scenario.needs.contains(&Need::Registry)
+        && let Some(program) = registry_program()
+    {
+        builder = builder.program(program, "/usr/local/bin/registry");
+        for (path, text) in REGISTRY {
+            builder = builder.file(path, text);
+        }
+    }
+    builder
         .name(scenario.name().replace("::", "-"))
         .program(
             env!("CARGO_BIN_EXE_archipelago"),
@@ -446,7 +496,8 @@ impl Target for Node {
 
     async fn state_files(&self) -> Result<Vec<(String, String)>, String> {
         lab!(self.lab, lab);
-        let script = "cd /var/lib/archipelago && find . -type f | while read -r f; do printf '%s\\0' \"${f#./}\"; cat \"$f\"; printf '\\0'; done";
+        // A temporary file may be gone by the time it is read.
+        let script = "cd /var/lib/archipelago && find . -type f | while read -r f; do content=$(cat \"$f\" 2>/dev/null) || continue; printf '%s\\0%s\\0' \"${f#./}\" \"$content\"; done";
         let text = lab.succeed(&["sh", "-ec", script]).await.map_err(chain)?;
         let mut parts = text.split('\0');
         let mut files = Vec::new();
@@ -509,6 +560,20 @@ impl Target for Node {
             Fault::DiskFull => self.shell(FILL, &[]).await,
             Fault::DiskFree => self.shell("rm /var/lib/archipelago/filler", &[]).await,
         }
+    }
+
+    async fn registry(&self) -> Result<Remote, String> {
+        self.shell(FILL_REGISTRY, &[REMOTE]).await?;
+        Ok(Remote {
+            image: REMOTE.to_owned(),
+            tells_bytes: true,
+        })
+    }
+
+    async fn registry_hangs(&self) -> Result<(), String> {
+        self.shell("systemctl kill --signal=STOP registry", &[])
+            .await?;
+        Ok(())
     }
 
     async fn closed_registry(&self, image: &str) -> Result<String, String> {

@@ -14,6 +14,7 @@ mod hooks;
 mod install;
 mod lab_target;
 mod mock_target;
+mod pull;
 mod reconcile;
 mod recovery;
 mod registry;
@@ -45,6 +46,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         update::SCENARIOS,
         reconcile::SCENARIOS,
         api::SCENARIOS,
+        pull::SCENARIOS,
         service::SCENARIOS,
     ]
     .into_iter()
