@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::lab_registry;
 use crate::registry::Scenario;
 use crate::stage::Stage;
 use crate::target::{Call, Fault, Need, Output, Remote, Target};
@@ -46,44 +47,6 @@ grep --recursive --files-with-matches --text --fixed-strings --no-messages --fil
     /var/lib/archipelago /etc /run /tmp /root /var/log /var/tmp || test $? -le 2
 "#;
 
-/// What the registry in a lab holds: the fixture image and a layer that takes a moment to come.
-const REMOTE: &str = "localhost:5000/app:1";
-/// The registry's own configuration, and that podman is to speak to it without TLS.
-const REGISTRY: [(&str, &str); 2] = [
-    (
-        "/etc/registry.yml",
-        "version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/registry } }\nhttp: { addr: 'localhost:5000' }\n",
-    ),
-    (
-        "/etc/containers/registries.conf.d/registry.conf",
-        "[[registry]]\nlocation = \"localhost:5000\"\ninsecure = true\n",
-    ),
-];
-/// Starts it and fills it. podman itself tries again until the registry listens.
-const FILL_REGISTRY: &str = r#"
-systemd-run --quiet --unit=registry /usr/local/bin/registry serve /etc/registry.yml
-head --bytes=50000000 /dev/urandom > /run/layer
-podman create --quiet --name seed localhost/archipelago-fixture:latest
-podman cp /run/layer seed:/layer
-podman commit --quiet seed "$1"
-podman push --quiet "$1"
-podman rm seed
-podman rmi "$1"
-rm /run/layer
-# podman tells every second how far it is: the pull is to take some.
-systemctl set-property --runtime registry CPUQuota=3%
-"#;
-
-/// A registry that was installed, or unpacked by `scripts/lib.sh`.
-fn registry_program() -> Option<PathBuf> {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/registry/usr/bin");
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths)
-        .chain([unpacked])
-        .flat_map(|folder| [folder.join("docker-registry"), folder.join("registry")])
-        .find(|program| program.is_file())
-}
-
 /// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
 pub(crate) fn unfit() -> Option<String> {
     if std::env::var_os("DOCKER_HOST").is_some()
@@ -106,9 +69,7 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
         Need::PowerLoss => None,
         // Every lab has it as PID 1.
         Need::Systemd => None,
-        Need::Registry => registry_program().is_none().then(|| {
-            "no container registry to put into the lab: the Debian package is docker-registry, Fedora's is docker-distribution".to_owned()
-        }),
+        Need::Registry => lab_registry::missing(),
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
             Ok(_) => Some(
@@ -166,13 +127,8 @@ async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
         scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
     let mut builder = Lab::builder();
-    if scenario.needs.contains(&Need::Registry)
-        && let Some(program) = registry_program()
-    {
-        builder = builder.program(program, "/usr/local/bin/registry");
-        for (path, text) in REGISTRY {
-            builder = builder.file(path, text);
-        }
+    if scenario.needs.contains(&Need::Registry) {
+        builder = lab_registry::bring(builder);
     }
     builder
         .name(scenario.name().replace("::", "-"))
@@ -563,9 +519,10 @@ impl Target for Node {
     }
 
     async fn registry(&self) -> Result<Remote, String> {
-        self.shell(FILL_REGISTRY, &[REMOTE]).await?;
+        self.shell(lab_registry::FILL, &[lab_registry::IMAGE])
+            .await?;
         Ok(Remote {
-            image: REMOTE.to_owned(),
+            image: lab_registry::IMAGE.to_owned(),
             tells_bytes: true,
         })
     }

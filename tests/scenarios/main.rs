@@ -12,6 +12,7 @@ mod fixture;
 mod heal;
 mod hooks;
 mod install;
+mod lab_registry;
 mod lab_target;
 mod mock_target;
 mod pull;
