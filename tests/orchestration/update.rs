@@ -75,7 +75,7 @@ async fn another_version_than_the_catalogs_is_put_into_the_tags() {
 #[tokio::test(start_paused = true)]
 async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
     let node = installed().await;
-    let before = node.census().await.len();
+    let before = (node.census().await.len(), volumes(&node).await);
     shop(&node, "2", "exit 7");
     let error = update(&node).await.expect_err("it ends at once");
     let text = archipelago::package::chain(&error);
@@ -84,7 +84,12 @@ async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
     }
     assert_eq!(containers(&node), running(OLD));
     assert_eq!(node.package("shop").await.expect("listed")["version"], "1");
-    assert_eq!(node.census().await.len(), before, "nothing is left of it");
+    let after = (node.census().await.len(), volumes(&node).await);
+    assert_eq!(after, before, "nothing is left of it, and no data is lost");
+    let removed = node.podman.calls().into_iter();
+    let mut removed =
+        removed.filter(|call| call.starts_with(&["volume".to_owned(), "rm".to_owned()]));
+    assert_eq!(removed.next(), None, "the old version's data was removed");
     // And it is no dead end.
     shop(&node, "2", "serve 2");
     update(&node).await.expect("updated");
