@@ -207,12 +207,47 @@ install_component() {
     rustup component add "$1" >&2
 }
 
+# Where scenarios look for a registry that is not installed.
+REGISTRY=target/registry
+
+have_registry() {
+    have docker-registry || have registry || [[ -x $REGISTRY/usr/bin/docker-registry ]]
+}
+
+# A registry that scenarios put into labs. Debian's package would start it as a service of this machine as well, so it is
+# only unpacked. Without one the scenarios that need it are ignored, with the reason.
+unpack_registry() {
+    if have_registry || [[ $(package_manager) != apt ]]; then
+        return
+    fi
+    headline 'Unpacking a container registry for pull scenarios'
+    local folder
+    folder=$(mktemp --directory)
+    if ! (cd "$folder" && apt-get download docker-registry) >&2; then
+        # The lists of packages may not be there yet.
+        as_root apt-get -o DPkg::Lock::Timeout=120 update >&2
+        (cd "$folder" && apt-get download docker-registry) >&2 || say '  there is none to be had'
+    fi
+    local package
+    for package in "$folder"/*.deb; do
+        if [[ -e $package ]]; then
+            mkdir --parents "$REGISTRY"
+            dpkg-deb --extract "$package" "$REGISTRY"
+        fi
+    done
+    rm --recursive "$folder"
+}
+
 # All that scripts/lab needs.
 set_up() {
     needed_to_build
     needed_for_labs
     needed_for_pages
+    if [[ $(package_manager) == dnf ]]; then
+        need 'a registry for pull scenarios' docker-registry docker-distribution have_registry
+    fi
     install_missing_packages
+    unpack_registry
     find_cargo
     install_nextest
 }

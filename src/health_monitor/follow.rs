@@ -29,7 +29,8 @@ enum Response {
     LookLater,
 }
 
-/// What an event of an installed container means; `is_news` says whether its health word differs from what was last seen.
+/// What an event of an installed container means; `is_news` says whether its health word differs from what the
+/// monitor took it for.
 fn respond(event: &ContainerEvent, is_news: bool) -> Response {
     match event.status.as_str() {
         // podman has come to rest: `cleanup` follows `died` unless podman starts the container again by itself.
@@ -88,8 +89,7 @@ impl Monitor {
                 if !is_ours {
                     return;
                 }
-                let seen = self.packages.podman.seen_health(&event.name);
-                let is_news = event.health.is_some() && event.health != seen;
+                let is_news = event.health.is_some() && event.health != self.health_of(&event.name);
                 let response = respond(event, is_news);
                 tracing::debug!(container = event.name, event = event.status, ?response);
                 match response {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Action, Decision, Installed, PlanInput, Policy, Pulse, plan};
 use crate::container::podman::PodmanError;
-use crate::container::status::{ContainerState, ContainerStatus};
+use crate::container::status::{ContainerState, ContainerStatus, Health};
 use crate::package::{PackageError, Packages, chain};
 use crate::tasks::Tasks;
 
@@ -38,6 +38,8 @@ pub struct Monitor {
     pub(super) tasks: Tasks,
     /// Containers that podman says run and whose process is gone: its pid, and since when that was seen.
     suspects: Arc<Mutex<BTreeMap<String, (u32, Instant)>>>,
+    /// What the last pass took containers' health for. Not what anybody saw last: whoever else looks does not heal.
+    healths: Arc<Mutex<BTreeMap<String, Health>>>,
     /// A look in a moment is arranged for already.
     pub(super) is_late_look_due: Arc<AtomicBool>,
     /// Whether the loop makes progress.
@@ -52,6 +54,7 @@ impl Monitor {
             packages,
             tasks,
             suspects: Arc::default(),
+            healths: Arc::default(),
             is_late_look_due: Arc::default(),
             pulse: Pulse::default(),
         }
@@ -88,6 +91,10 @@ impl Monitor {
                 return self.packages.config.health.interval.min(PODMAN_RETRY);
             }
         };
+        *self.healths() = statuses
+            .values()
+            .filter_map(|status| Some((status.name.clone(), status.health?)))
+            .collect();
         let dead = self.dead(&statuses);
         self.packages.book().dead.clone_from(&dead);
         self.packages.observe_all(&statuses, &dead, &healing);
@@ -147,6 +154,15 @@ impl Monitor {
             .values()
             .map(|(_, since)| DEAD_FOR.saturating_sub(since.elapsed()))
             .min()
+    }
+
+    /// What the last pass took this container's health for.
+    pub(super) fn health_of(&self, name: &str) -> Option<Health> {
+        self.healths().get(name).copied()
+    }
+
+    fn healths(&self) -> MutexGuard<'_, BTreeMap<String, Health>> {
+        self.healths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn suspects(&self) -> MutexGuard<'_, BTreeMap<String, (u32, Instant)>> {

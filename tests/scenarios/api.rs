@@ -21,13 +21,26 @@ scenarios![
 const EVENT: Duration = Duration::from_secs(60);
 
 /// An open stream of events.
-struct Events {
+pub(crate) struct Events {
     body: Body,
     text: String,
     seen: Vec<String>,
 }
 
 impl Events {
+    /// Opens one, and reads how everything is.
+    pub(crate) async fn open(stage: &mut Stage) -> Result<Self, String> {
+        let mut events = Self {
+            body: stage.open("/events").await?,
+            text: String::new(),
+            seen: Vec::new(),
+        };
+        events
+            .until("the packages as they are", |name, _| name == "packages")
+            .await?;
+        Ok(events)
+    }
+
     /// The next event and its data.
     async fn next(&mut self) -> Result<(String, Value), String> {
         loop {
@@ -54,7 +67,7 @@ impl Events {
     }
 
     /// Reads until `wanted` has had enough.
-    async fn until(
+    pub(crate) async fn until(
         &mut self,
         awaited: &str,
         mut wanted: impl FnMut(&str, &Value) -> bool,
@@ -85,14 +98,7 @@ fn state_of<'a>(packages: &'a Value, id: &str) -> Option<&'a str> {
 
 async fn steps_of_an_install_arrive_as_events_in_order(stage: &mut Stage) -> Outcome {
     stage.add_app("echo", &[serve("echo")]).await?;
-    let mut events = Events {
-        body: stage.open("/events").await?,
-        text: String::new(),
-        seen: Vec::new(),
-    };
-    events
-        .until("the packages as they are", |name, _| name == "packages")
-        .await?;
+    let mut events = Events::open(stage).await?;
     let begun = stage
         .rpc("package.install", json!({ "id": "echo", "wait": false }))
         .await?;

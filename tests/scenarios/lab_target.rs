@@ -12,9 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::lab_registry;
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Call, Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Remote, Target};
 
 /// The port archipelago listens on in the lab.
 const PORT: u16 = 5678;
@@ -68,6 +69,7 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
         Need::PowerLoss => None,
         // Every lab has it as PID 1.
         Need::Systemd => None,
+        Need::Registry => lab_registry::missing(),
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
             Ok(_) => Some(
@@ -124,7 +126,11 @@ async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
         "listen = \"0.0.0.0:{PORT}\"\n\n[health]\ninterval_secs = {}\nmax_restart_attempts = {}\nslow_lane_secs = {}\nevents = {}\n\n[install]\nstay_up_secs = 1\n",
         scenario.look_every, scenario.attempts, scenario.slow_lane, scenario.events
     );
-    Lab::builder()
+    let mut builder = Lab::builder();
+    if scenario.needs.contains(&Need::Registry) {
+        builder = lab_registry::bring(builder);
+    }
+    builder
         .name(scenario.name().replace("::", "-"))
         .program(
             env!("CARGO_BIN_EXE_archipelago"),
@@ -446,7 +452,8 @@ impl Target for Node {
 
     async fn state_files(&self) -> Result<Vec<(String, String)>, String> {
         lab!(self.lab, lab);
-        let script = "cd /var/lib/archipelago && find . -type f | while read -r f; do printf '%s\\0' \"${f#./}\"; cat \"$f\"; printf '\\0'; done";
+        // A temporary file may be gone by the time it is read.
+        let script = "cd /var/lib/archipelago && find . -type f | while read -r f; do content=$(cat \"$f\" 2>/dev/null) || continue; printf '%s\\0%s\\0' \"${f#./}\" \"$content\"; done";
         let text = lab.succeed(&["sh", "-ec", script]).await.map_err(chain)?;
         let mut parts = text.split('\0');
         let mut files = Vec::new();
@@ -509,6 +516,21 @@ impl Target for Node {
             Fault::DiskFull => self.shell(FILL, &[]).await,
             Fault::DiskFree => self.shell("rm /var/lib/archipelago/filler", &[]).await,
         }
+    }
+
+    async fn registry(&self) -> Result<Remote, String> {
+        self.shell(lab_registry::FILL, &[lab_registry::IMAGE])
+            .await?;
+        Ok(Remote {
+            image: lab_registry::IMAGE.to_owned(),
+            tells_bytes: true,
+        })
+    }
+
+    async fn registry_hangs(&self) -> Result<(), String> {
+        self.shell("systemctl kill --signal=STOP registry", &[])
+            .await?;
+        Ok(())
     }
 
     async fn closed_registry(&self, image: &str) -> Result<String, String> {

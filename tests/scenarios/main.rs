@@ -12,8 +12,10 @@ mod fixture;
 mod heal;
 mod hooks;
 mod install;
+mod lab_registry;
 mod lab_target;
 mod mock_target;
+mod pull;
 mod reconcile;
 mod recovery;
 mod registry;
@@ -45,6 +47,7 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         update::SCENARIOS,
         reconcile::SCENARIOS,
         api::SCENARIOS,
+        pull::SCENARIOS,
         service::SCENARIOS,
     ]
     .into_iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use archipelago::clock::VirtualClock;
 use archipelago::config::Config;
-use archipelago::container::mock_podman::MockPodman;
+use archipelago::container::mock_podman::{MockPodman, PullFault};
 use archipelago::container::runtime::CommandExecutor;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
@@ -18,12 +18,15 @@ use tower::ServiceExt;
 
 use crate::registry::Scenario;
 use crate::stage::Stage;
-use crate::target::{Call, Fault, Need, Output, Target};
+use crate::target::{Call, Fault, Need, Output, Remote, Target};
+
+/// What the registry holds.
+const REMOTE: &str = "localhost:5000/app:1";
 
 /// Why the mock cannot give what a scenario needs.
 pub(crate) fn cannot(need: Need) -> Option<String> {
     match need {
-        Need::MemoryLimit | Need::PowerLoss => None,
+        Need::MemoryLimit | Need::PowerLoss | Need::Registry => None,
         Need::Systemd => Some("no systemd runs in it".to_owned()),
     }
 }
@@ -278,6 +281,19 @@ impl Target for Mock {
                 super::lab_target::poke(self, fault).await
             }
         }
+    }
+
+    async fn registry(&self) -> Result<Remote, String> {
+        self.podman.pull_delay_ms(2_000);
+        Ok(Remote {
+            image: REMOTE.to_owned(),
+            tells_bytes: false,
+        })
+    }
+
+    async fn registry_hangs(&self) -> Result<(), String> {
+        self.podman.fail_pull_with(REMOTE, 1, PullFault::Hangs);
+        Ok(())
     }
 
     async fn closed_registry(&self, image: &str) -> Result<String, String> {

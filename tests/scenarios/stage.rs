@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::fixture::{Container, manifest};
 use crate::registry::Outcome;
-use crate::target::{Call, Fault, Output, Target};
+use crate::target::{Call, Fault, Output, Remote, Target};
 
 /// How long a named condition may take to come about.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -396,6 +396,18 @@ impl Stage {
             })?;
             self.target.pause(LOOK).await;
         }
+    }
+
+    /// Starts a registry that holds an image.
+    pub(crate) async fn registry(&mut self) -> Result<Remote, String> {
+        self.note("a registry is started");
+        self.target.registry().await
+    }
+
+    /// From now on that registry never answers.
+    pub(crate) async fn registry_hangs(&mut self) -> Outcome {
+        self.note("the registry hangs");
+        self.target.registry_hangs().await
     }
 
     /// A reference of an image in a registry of the node's own that is down.

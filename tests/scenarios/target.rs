@@ -26,6 +26,17 @@ pub(crate) enum Need {
     PowerLoss,
     /// The daemon is a service of systemd, and the node has a shell.
     Systemd,
+    /// A registry of the node's own.
+    Registry,
+}
+
+/// An image in a registry of the node's own, which podman has not pulled yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    /// Its reference. It is the fixture image, and a layer of some size.
+    pub(crate) image: String,
+    /// Whether podman tells how many bytes of it have come.
+    pub(crate) tells_bytes: bool,
 }
 
 /// Something that happens to a node by itself.
@@ -75,6 +86,10 @@ pub(crate) trait Target: Send + Sync {
     async fn power_loss(&mut self) -> Result<(), String>;
     /// Makes something happen.
     async fn inject(&self, fault: Fault<'_>) -> Result<(), String>;
+    /// Starts a registry that holds an image. For scenarios that need [`Need::Registry`].
+    async fn registry(&self) -> Result<Remote, String>;
+    /// From now on that registry takes connections and never answers.
+    async fn registry_hangs(&self) -> Result<(), String>;
     /// The reference of an image in a registry on the node itself that refuses connections.
     async fn closed_registry(&self, image: &str) -> Result<String, String>;
     /// Makes the health monitor look now.

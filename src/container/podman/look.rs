@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Call, Podman, PodmanError, Refusal};
 use crate::container::socket::{Socket, SocketError, rest};
-use crate::container::status::{self, ContainerState, ContainerStatus, Health};
+use crate::container::status::{self, ContainerState, ContainerStatus};
 
 /// What the last look at each container found, by id: its row of the list, and what `inspect` said then. As long as the
 /// row is the same (state, process, times, exit code, restarts, health) so is the rest.
@@ -31,12 +31,6 @@ impl Seen {
 
     pub(super) fn forget_all(&self) {
         self.lock().clear();
-    }
-
-    fn health_of(&self, name: &str) -> Option<Health> {
-        let seen = self.lock();
-        let mut of_name = seen.values().filter(|(row, _)| row.name == name);
-        of_name.find_map(|(_, inspected)| inspected.health)
     }
 }
 
@@ -93,11 +87,6 @@ impl Podman {
     /// Forgets what was seen of all, so that the next list inspects them all.
     pub(crate) fn forget_all(&self) {
         self.seen.forget_all();
-    }
-
-    /// The health of a container when it was last inspected.
-    pub(crate) fn seen_health(&self, name: &str) -> Option<Health> {
-        self.seen.health_of(name)
     }
 
     /// The containers of these names, without the list: what can be done where one broken container makes every list
