@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::catalog::{ContainerManifest, start_order};
+use crate::catalog::{ContainerManifest, order_of_sorted};
 use crate::clock::has_passed;
 use crate::config::HealthConfig;
 use crate::container::status::{ContainerState, ContainerStatus, Health};
@@ -142,15 +142,21 @@ pub struct PlanInput<'a> {
 /// One decision for each installed container, in start order. The same input gives the same plan.
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Vec<Decision> {
-    let by_name: BTreeMap<&str, Installed<'_>> = input
-        .installed
-        .iter()
-        .map(|installed| (installed.manifest.name.as_str(), *installed))
-        .collect();
-    start_order(by_name.values().map(|installed| installed.manifest))
+    let mut by_name: Vec<Installed<'_>> = input.installed.to_vec();
+    by_name.sort_by(|one, other| one.manifest.name.cmp(&other.manifest.name));
+    by_name.dedup_by(|one, other| one.manifest.name == other.manifest.name);
+    let manifests: Vec<&ContainerManifest> =
+        by_name.iter().map(|installed| installed.manifest).collect();
+    order_of_sorted(&manifests)
         .into_iter()
-        .map(|name| decide(input, &by_name, by_name[name]))
+        .map(|index| decide(input, &by_name, by_name[index]))
         .collect()
+}
+
+/// The installed container of that name; `by_name` is sorted.
+fn installed<'a>(by_name: &[Installed<'a>], name: &str) -> Option<Installed<'a>> {
+    let found = by_name.binary_search_by(|installed| installed.manifest.name.as_str().cmp(name));
+    found.ok().map(|index| by_name[index])
 }
 
 /// What a container needs, apart from whether it may have it now.
@@ -161,11 +167,7 @@ enum Need {
     Act(Action, String),
 }
 
-fn decide(
-    input: &PlanInput<'_>,
-    by_name: &BTreeMap<&str, Installed<'_>>,
-    this: Installed<'_>,
-) -> Decision {
+fn decide(input: &PlanInput<'_>, by_name: &[Installed<'_>], this: Installed<'_>) -> Decision {
     let name = this.manifest.name.as_str();
     let decision = |action, reason: String, until| Decision {
         container: name.to_owned(),
@@ -306,15 +308,16 @@ fn done(manifest: &ContainerManifest, status: &ContainerStatus) -> bool {
 /// Why a container must wait for its dependencies; `None` when all of them serve.
 fn awaited(
     input: &PlanInput<'_>,
-    by_name: &BTreeMap<&str, Installed<'_>>,
+    by_name: &[Installed<'_>],
     manifest: &ContainerManifest,
 ) -> Option<String> {
     manifest.needs().find_map(|need| {
-        let known = |name: &&String| by_name.contains_key(name.as_str());
-        // Of several, those that are installed: usually one.
         let mut waits = None;
-        for dependency in need.iter().filter(known) {
-            let other = by_name[dependency.as_str()];
+        for dependency in need {
+            // Of several, those that are installed: usually one.
+            let Some(other) = installed(by_name, dependency) else {
+                continue;
+            };
             if serves(
                 other.manifest,
                 input.statuses.get(dependency),

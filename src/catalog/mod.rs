@@ -22,6 +22,7 @@ pub use manifest::{
     Bind, ContainerManifest, HealthManifest, HookManifest, Hooks, Manifest, NotInstallable,
     PortManifest, Protocol, SecretManifest, VolumeManifest,
 };
+pub(crate) use order::order_of_sorted;
 pub use order::start_order;
 pub use template::{Form, Part, Template};
 pub use validate::{Problem, Sourced, validate};
