@@ -145,8 +145,13 @@ impl Packages {
             };
             let outcome = {
                 let _turn = self.turn(&id).await;
+                // The user may have been at it meanwhile: what was cut short is over then.
+                if self.record(&id).is_none_or(|record| record.phase != phase) {
+                    running.end(Ok(())).ok();
+                    continue;
+                }
                 match phase {
-                    Phase::Installed => continue,
+                    Phase::Installed => Ok(()),
                     Phase::Installing => self.finish_undo(&id).await,
                     Phase::Updating => self.finish_update(&id).await,
                     Phase::Uninstalling { keep_data } => self.remove_all(&id, keep_data).await,

@@ -156,6 +156,10 @@ fn entry(
         (Some(Operation::Reconcile), _) => {
             Some((PackageState::Restarting, "it is being made as it should be"))
         }
+        (Some(Operation::Undo), Phase::Updating) => Some((
+            PackageState::Installing,
+            "its old version is being brought back",
+        )),
         (Some(Operation::Uninstall | Operation::Undo), _) => {
             Some((PackageState::Uninstalling, "it is being removed"))
         }
@@ -171,7 +175,7 @@ fn entry(
         )),
         (None, Phase::Updating) => Some((
             PackageState::NeedsAttention,
-            "an update was cut short and the old version is not back yet; restart archipelago, or uninstall it",
+            "an update was cut short and the old version is not back yet; start, stop or update it to try that again, or uninstall it and keep its data",
         )),
         (None, Phase::Uninstalling { .. }) => Some((
             PackageState::NeedsAttention,

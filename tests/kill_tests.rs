@@ -210,6 +210,22 @@ async fn installed_and_stopped(node: &Node) {
     stop.expect("stopped");
 }
 
+/// One container is missing, and one is made from something else.
+async fn installed_and_damaged(node: &Node) {
+    node.install("shop").await;
+    node.podman(&["rm", "-f", "shop"]).await;
+    node.podman(&["rm", "-f", "shop-api"]).await;
+    let labels = [
+        "--label=io.archipelago.package=shop",
+        "--label=io.archipelago.spec=0",
+    ];
+    let args = [
+        "create", "--name", "shop-api", labels[0], labels[1], IMAGE, "serve", "2",
+    ];
+    node.podman(&args).await;
+    node.podman(&["start", "shop-api"]).await;
+}
+
 /// Two tests each, so that they run side by side.
 macro_rules! at_every_step {
     ($($name:ident: $prepare:expr, $method:literal, $params:tt => [$(($end:literal, $whole:ident)),*];)*) => {$(
@@ -242,6 +258,7 @@ at_every_step![
     stop: installed, "package.stop", { "id": "shop" } => [("stopped", stopped)];
     start: installed_and_stopped, "package.start", { "id": "shop" } => [("running", running)];
     restart: installed, "package.restart", { "id": "shop" } => [("running", running)];
+    reconcile: installed_and_damaged, "package.reconcile", { "id": "shop" } => [("running", running)];
 ];
 
 mod update {

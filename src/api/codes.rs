@@ -85,6 +85,8 @@ codes! {
     pub const HOOK_FAILED: i64 = -32035;
     /// The new version did not come up. `data`: `old` says what became of the old one, `cause` why.
     pub const UPDATE_FAILED: i64 = -32036;
+    /// An update failed earlier, and the old version still cannot be made again. `data`: `cause` says why.
+    pub const HALF_UPDATED: i64 = -32037;
     /// podman failed.
     pub const PODMAN_FAILED: i64 = -32030;
     /// A state file failed.

@@ -9,7 +9,14 @@ use super::validate::{Problem, Sourced, validate};
 pub(crate) fn read(
     files: impl IntoIterator<Item = (String, Result<String, String>)>,
 ) -> (BTreeMap<String, Sourced>, Vec<Problem>) {
-    let mut packages = BTreeMap::new();
+    read_onto(BTreeMap::new(), files)
+}
+
+/// As [`read`], onto packages that were read before.
+pub(crate) fn read_onto(
+    mut packages: BTreeMap<String, Sourced>,
+    files: impl IntoIterator<Item = (String, Result<String, String>)>,
+) -> (BTreeMap<String, Sourced>, Vec<Problem>) {
     let mut problems = Vec::new();
     for (file, text) in files {
         let parsed = text.and_then(|text| {

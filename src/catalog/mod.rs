@@ -13,6 +13,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::nearest::nearest;
 
@@ -29,6 +30,12 @@ pub use words::{TOKEN_SECRET, is_name};
 
 /// Built-in manifests: file name and text.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+
+/// The same, read and checked once: they do not change while this runs.
+static BUILT_IN_CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    let files = BUILT_IN.iter();
+    Catalog::from_files(files.map(|(file, text)| ((*file).to_owned(), Ok((*text).to_owned()))))
+});
 
 /// Every package that can be installed, and what is wrong with those that cannot.
 #[derive(Debug, Clone, Default)]
@@ -62,12 +69,12 @@ impl Catalog {
     /// Reads the built-in manifests and `apps_dir/*.toml`. A missing folder is an empty one.
     #[must_use]
     pub fn load(apps_dir: &Path) -> Self {
-        let mut files: Vec<(String, Result<String, String>)> = BUILT_IN
-            .iter()
-            .map(|(file, text)| ((*file).to_owned(), Ok((*text).to_owned())))
-            .collect();
-        files.extend(own_files(apps_dir));
-        Self::from_files(files)
+        let own = own_files(apps_dir);
+        if own.is_empty() {
+            return BUILT_IN_CATALOG.clone();
+        }
+        let (packages, problems) = files::read_onto(BUILT_IN_CATALOG.packages.clone(), own);
+        Self { packages, problems }
     }
 
     /// Builds the catalog of these files (name, and text or why it could not be read); later ones override.

@@ -44,7 +44,16 @@ pub(super) fn is_signal(text: &str) -> bool {
     })
 }
 
+/// Longer than any reference in use; registries themselves take names of at most so many characters.
+const LONGEST_IMAGE: usize = 255;
+
 pub(crate) fn check_image(image: &str) -> Result<(), String> {
+    if image.len() > LONGEST_IMAGE {
+        return Err(format!(
+            "a text of {} characters is no image reference, {LONGEST_IMAGE} are the most",
+            image.len()
+        ));
+    }
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-/:@".contains(letter);
     if !image.chars().all(allowed) || image.starts_with(['-', '.', '/', ':', '@']) {
         return Err(format!("{image:?} is no image reference"));

@@ -76,6 +76,12 @@ pub enum CliError {
         /// The daemon's words.
         error: String,
     },
+    /// A reconcile could not bring about everything; its report says what.
+    #[error("{count} of what is to be could not be brought about, see `failed` above")]
+    NotReconciled {
+        /// How many things failed.
+        count: usize,
+    },
     /// The operation was cancelled.
     #[error("{kind} of `{package}` was cancelled")]
     Cancelled {
@@ -113,7 +119,9 @@ impl CliError {
             Self::Start(StartError::AlreadyRunning(_)) => exit_code::ALREADY_RUNNING,
             Self::ParamsNotJson { .. } => exit_code::USAGE,
             Self::TokenUnreadable { .. } => exit_code::NO_PERMISSION,
-            Self::OperationFailed { .. } | Self::NotInstalled { .. } => exit_code::CALL_FAILED,
+            Self::OperationFailed { .. }
+            | Self::NotInstalled { .. }
+            | Self::NotReconciled { .. } => exit_code::CALL_FAILED,
             Self::Cancelled { .. } => exit_code::CANCELLED,
             Self::Interrupted { .. } => exit_code::INTERRUPTED,
             Self::Client(error) => match error {

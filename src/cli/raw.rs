@@ -33,9 +33,19 @@ pub(super) async fn reconcile(connection: &Connection, id: Option<&str>) -> Resu
     // It stops and makes containers: as long as their graces.
     let report = connection.client.call("package.reconcile", &params).await?;
     if connection.as_json {
-        return output::json(&report);
+        output::json(&report)?;
+    } else {
+        output::text(&reconciled(&report))?;
     }
-    output::text(&reconciled(&report))
+    match failures(&report) {
+        0 => Ok(()),
+        count => Err(CliError::NotReconciled { count }),
+    }
+}
+
+/// How much a reconcile could not bring about. Pure.
+fn failures(report: &Value) -> usize {
+    report["failed"].as_array().map_or(0, Vec::len)
 }
 
 /// What a reconcile did, in lines. Pure.
@@ -82,5 +92,10 @@ mod tests {
         );
         let none = json!({ "recreated": [], "unchanged": [], "strangers": [] });
         assert_eq!(reconciled(&none), "nothing is installed\n");
+        let failed = json!({ "failed": ["`db` cannot be made anew"] });
+        assert_eq!(
+            (failures(&report), failures(&none), failures(&failed)),
+            (0, 0, 1)
+        );
     }
 }

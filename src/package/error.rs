@@ -244,6 +244,16 @@ pub enum PackageError {
         /// Why the update failed.
         source: Box<PackageError>,
     },
+    /// An update failed before, the old version could not be made again then, and cannot now.
+    #[error(
+        "`{package}` is between two versions, its last update failed and the old version cannot be made again; start, stop or update it to try once more, or uninstall it and keep its data"
+    )]
+    HalfUpdated {
+        /// The package.
+        package: String,
+        /// Why the old version cannot be made.
+        source: Box<PackageError>,
+    },
     /// The user cancelled it. It is undone.
     #[error("the operation on `{package}` was cancelled")]
     Cancelled {
@@ -293,7 +303,9 @@ impl PackageError {
     pub fn log(&self) -> &[String] {
         match self {
             Self::DidNotStart { log, .. } | Self::DidNotStayUp { log, .. } => log,
-            Self::NotUndone { source, .. } | Self::UpdateFailed { source, .. } => source.log(),
+            Self::NotUndone { source, .. }
+            | Self::UpdateFailed { source, .. }
+            | Self::HalfUpdated { source, .. } => source.log(),
             _ => &[],
         }
     }

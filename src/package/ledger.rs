@@ -245,7 +245,8 @@ impl Packages {
         self.ledger.listen()
     }
 
-    /// Registers an operation; a second one on the same package is refused.
+    /// Registers an operation; a second one on the same package is refused, and all but an install are where there is no
+    /// such package: nothing is kept of ids that somebody made up.
     pub(crate) fn begin(
         &self,
         package: &str,
@@ -257,6 +258,11 @@ impl Packages {
                 return Err(PackageError::Busy {
                     package: package.to_owned(),
                     running: running.name(),
+                });
+            }
+            if operation != Operation::Install && !book.records.contains_key(package) {
+                return Err(PackageError::NotInstalled {
+                    package: package.chars().take(80).collect(),
                 });
             }
             book.operations.insert(package.to_owned(), operation);

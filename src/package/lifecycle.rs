@@ -17,7 +17,7 @@ impl Packages {
 
     pub(super) async fn run_start(&self, id: &str) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
-        let record = self.installed_record(id)?;
+        let record = self.whole_record(id).await?;
         self.set_stopped(id, false)?;
         self.forgive(&record);
         let result = self.start_all(&record).await;
@@ -37,9 +37,10 @@ impl Packages {
 
     pub(super) async fn run_stop(&self, id: &str) -> Result<(), PackageError> {
         // Before the turn: the monitor, which may have it, sees at its next step that it is not wanted.
-        let record = self.installed_record(id)?;
+        self.known_record(id)?;
         self.set_stopped(id, true)?;
         let _turn = self.turn(id).await;
+        let record = self.whole_record(id).await?;
         let result = self.stop_all(&record).await;
         self.refresh_snapshot().await;
         result
@@ -57,7 +58,7 @@ impl Packages {
 
     pub(super) async fn run_restart(&self, id: &str) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
-        let record = self.installed_record(id)?;
+        let record = self.whole_record(id).await?;
         self.set_stopped(id, false)?;
         self.forgive(&record);
         let result = match self.stop_all(&record).await {
@@ -105,6 +106,28 @@ impl Packages {
             .ok_or_else(|| PackageError::NotInstalled {
                 package: id.chars().take(80).collect(),
             })
+    }
+
+    /// The record of a package that is installed, or between two versions.
+    pub(super) fn known_record(&self, id: &str) -> Result<PackageRecord, PackageError> {
+        match self.record(id) {
+            Some(record) if record.phase == Phase::Updating => Ok(record),
+            Some(_) | None => self.installed_record(id),
+        }
+    }
+
+    /// The record of an installed package. One that an update has left between two versions, because the old one could not
+    /// be made again, is first brought back to the old one. The caller has its turn.
+    pub(super) async fn whole_record(&self, id: &str) -> Result<PackageRecord, PackageError> {
+        let record = self.known_record(id)?;
+        if record.phase == Phase::Updating {
+            let back = self.roll_back(id).await;
+            back.map_err(|source| PackageError::HalfUpdated {
+                package: id.to_owned(),
+                source: Box::new(source),
+            })?;
+        }
+        self.installed_record(id)
     }
 
     fn forgive(&self, record: &PackageRecord) {

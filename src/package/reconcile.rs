@@ -86,10 +86,12 @@ impl Packages {
     /// asked for strangers. What fails of a package is in the report.
     pub async fn reconcile(&self, id: Option<&str>) -> Result<ReconcileReport, PackageError> {
         let ids: Vec<String> = match id {
-            Some(id) => vec![self.installed_record(id)?.manifest.id],
+            Some(id) => vec![self.known_record(id)?.manifest.id],
             None => {
                 let book = self.book();
-                let installed = |record: &&PackageRecord| record.phase == Phase::Installed;
+                let installed = |record: &&PackageRecord| {
+                    matches!(record.phase, Phase::Installed | Phase::Updating)
+                };
                 let records = book.records.values().filter(installed);
                 records.map(|record| record.manifest.id.clone()).collect()
             }
@@ -131,7 +133,7 @@ impl Packages {
         report: &mut ReconcileReport,
     ) -> Result<(), PackageError> {
         let _turn = self.turn(id).await;
-        let record = self.installed_record(id)?;
+        let record = self.whole_record(id).await?;
         self.step(id, "comparing with podman");
         let stopped = self.book().stopped.is_stopped(id);
         let mut watch = Watch::new(self, id);

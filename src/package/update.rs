@@ -38,9 +38,14 @@ impl Packages {
         id: &str,
         options: UpdateOptions,
     ) -> Result<(Running, Chosen), PackageError> {
-        let record = self.installed_record(id)?;
+        let record = self.known_record(id)?;
+        // The choice that counts is that of the version which is or will be there before this update.
+        let docker_image = match record.previous {
+            Some(previous) => previous.docker_image,
+            None => record.docker_image,
+        };
         let manifest = Catalog::load(&self.config.apps_dir).get(id)?.clone();
-        let docker_image = options.docker_image.or(record.docker_image);
+        let docker_image = options.docker_image.or(docker_image);
         let chosen = Chosen::new(manifest, docker_image)?;
         let chosen = match &options.version {
             Some(version) => chosen.at_version(version)?,
@@ -58,7 +63,7 @@ impl Packages {
         let new = &chosen.manifest;
         let id = new.id.as_str();
         let _turn = self.turn(id).await;
-        let old = self.installed_record(id)?;
+        let old = self.whole_record(id).await?;
         if old.manifest == *new {
             self.step(id, "is up to date");
             return Ok(());
@@ -130,7 +135,7 @@ impl Packages {
         let version = previous.map_or_else(String::new, |previous| previous.manifest.version);
         let old = match self.roll_back(id).await {
             Err(error) => format!(
-                "could not be made again; restart archipelago to try again: {}",
+                "could not be made again, the next start, stop or update tries it once more: {}",
                 chain(&error)
             ),
             Ok(_) if stopped => "is back, stopped as it was".to_owned(),

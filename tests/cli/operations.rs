@@ -1,13 +1,14 @@
 //! Commands that change something, followed to their end.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use archipelago::cli::exit_code;
 use rustix::process::Signal;
 
 use crate::code;
-use crate::daemon::{Ended, Mock, kill};
+use crate::daemon::{Ended, Mock, archipelago, kill};
 
 #[test]
 fn an_operation_is_followed_step_by_step_and_its_failure_has_a_code() {
@@ -94,4 +95,58 @@ fn events_are_told_as_they_happen() {
     );
     kill(child.id(), Signal::INT);
     assert_eq!(child.wait().expect("a child").code(), Some(0));
+}
+
+/// A daemon that answers one call with this result, and its address.
+fn answering(result: &'static str) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a call");
+        let mut request = BufReader::new(stream.try_clone().expect("the same"));
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            request.read_line(&mut line).expect("a line");
+            let line = line.trim().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+        }
+        request.read_exact(&mut vec![0; length]).expect("a body");
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+        write!(
+            stream,
+            "{head}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("written");
+    });
+    (address, thread)
+}
+
+#[test]
+fn a_reconcile_that_leaves_something_undone_has_a_code() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let good = r#"{"recreated":["web"],"unchanged":[],"failed":[],"outdated":[],"strangers":[]}"#;
+    let bad = r#"{"recreated":[],"unchanged":[],"failed":["`db` cannot be made anew"],"outdated":[],"strangers":[]}"#;
+    for (report, awaited) in [(good, exit_code::SUCCESS), (bad, exit_code::CALL_FAILED)] {
+        for arguments in [&["reconcile"][..], &["reconcile", "--json"]] {
+            let (address, thread) = answering(report);
+            let mut command = archipelago(folder.path());
+            command
+                .args(arguments)
+                .env("ARCHIPELAGO_LISTEN", address)
+                .env("ARCHIPELAGO_TOKEN", "x");
+            let ended = Ended::of(command.output().expect("it runs"));
+            thread.join().expect("no panic");
+            assert_eq!(ended.code, code(awaited), "{ended:?}");
+            let is_told = ended.stdout.contains("`db` cannot be made anew");
+            assert_eq!(is_told, report == bad, "{ended:?}");
+        }
+    }
 }

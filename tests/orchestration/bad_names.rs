@@ -7,15 +7,34 @@ use serde_json::{Value, json};
 
 use super::node::Node;
 
-/// Methods that take the id of a package, or the name of a container, and how they call it.
-const METHODS: [(&str, &str); 6] = [
-    ("package.install", "id"),
-    ("package.start", "id"),
-    ("package.stop", "id"),
-    ("package.restart", "id"),
-    ("package.uninstall", "id"),
-    ("container.logs", "name"),
-];
+/// Every method, with each parameter of it that names a package, a container, an image or a version, as the OpenRPC
+/// document has them; and the parameters of a good call. A parameter that the document has and that is in no list here
+/// fails: somebody must say whether it names something.
+async fn naming(node: &Node) -> Vec<(String, String, Value)> {
+    let (_, document) = node.get("/rpc/v1/schema", &[]).await;
+    let mut found = Vec::new();
+    for method in document["methods"].as_array().expect("methods") {
+        let name = method["name"].as_str().expect("a name");
+        let mut good = json!({});
+        for param in method["params"].as_array().expect("parameters") {
+            if param["required"] == true {
+                good[param["name"].as_str().expect("a name")] = json!("echo");
+            }
+        }
+        for param in method["params"].as_array().expect("parameters") {
+            let key = param["name"].as_str().expect("a name");
+            let is_number = param["schema"]["type"] == "integer";
+            match key {
+                "name" | "dockerImage" | "version" => {}
+                "id" if !is_number => {}
+                "id" | "tail" | "wait" | "keepData" | "force" => continue,
+                other => panic!("does `{other}` of `{name}` name something?"),
+            }
+            found.push((name.to_owned(), key.to_owned(), good.clone()));
+        }
+    }
+    found
+}
 
 /// Every file below `folder`, with its content.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -64,15 +83,25 @@ async fn hostile_ids_reach_nothing() {
     ];
     let before = files(parent);
     let from = node.podman.calls().len();
-    for (method, key) in METHODS {
+    let methods = naming(&node).await;
+    assert!(methods.len() > 6, "{methods:?}");
+    for (method, key, good) in &methods {
+        let with = |value: Value| {
+            let mut params = good.clone();
+            params[key] = value;
+            params
+        };
         for id in ids {
             let error = node
-                .rpc(method, json!({ key: id }))
+                .rpc(method, with(json!(id)))
                 .await
                 .expect_err(&format!("{method} {id:?}"));
             let code = error["code"].as_i64();
             assert!(
-                matches!(code, Some(-32602 | -32010 | -32011 | -32018)),
+                matches!(
+                    code,
+                    Some(-32602 | -32010 | -32011 | -32018 | -32029 | -32034)
+                ),
                 "{method} {id:?}: {error}"
             );
             let text = error["message"].as_str().expect("a text");
@@ -81,17 +110,11 @@ async fn hostile_ids_reach_nothing() {
                 "{method} {id:?}: {text}"
             );
         }
-        for id in [
-            Value::Null,
-            json!(7),
-            json!(["echo"]),
-            json!({ "a": 1 }),
-            json!(true),
-        ] {
-            let error = node
-                .rpc(method, json!({ key: id }))
-                .await
-                .expect_err("no id");
+        // An optional one may be null: that is the same as absent.
+        let required = good.get(key).map(|_| Value::Null);
+        let others = [json!(7), json!(["echo"]), json!({ "a": 1 }), json!(true)];
+        for id in required.into_iter().chain(others) {
+            let error = node.rpc(method, with(id.clone())).await.expect_err("no id");
             assert_eq!(error["code"], -32602, "{method} {id}: {error}");
         }
     }

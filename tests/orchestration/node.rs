@@ -274,11 +274,20 @@ impl Node {
 
     /// Starts the daemon and waits until its recovery is done.
     pub(crate) async fn start_daemon(&mut self) {
-        let daemon = self.try_daemon().expect("the daemon starts");
-        while daemon.is_recovering() {
+        self.begin_daemon();
+        self.recovered().await;
+    }
+
+    /// Starts the daemon, which recovers in the background.
+    pub(crate) fn begin_daemon(&mut self) {
+        self.daemon = Some(self.try_daemon().expect("the daemon starts"));
+    }
+
+    /// Waits until the daemon's recovery is done.
+    pub(crate) async fn recovered(&self) {
+        while self.daemon().is_recovering() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.daemon = Some(daemon);
     }
 
     pub(crate) fn daemon(&self) -> &Daemon {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago::package::{
-    Change, InstallOptions, OperationState, OperationView, PackageError, Packages, Request,
+    Change, InstallOptions, KEPT_OPERATIONS, OperationState, OperationView, PackageError, Packages,
+    Request, UninstallOptions, UpdateOptions,
 };
 use serde_json::json;
 
@@ -204,6 +205,12 @@ async fn packages_that_exclude_each_other_are_not_installed_beside_each_other() 
     node.install("core").await;
     let error = node.rpc("package.install", json!({ "id": "knots" })).await;
     let error = error.expect_err("excluded");
+    // What is installed excludes as it was installed, whatever the catalog says by now.
+    for id in ["core", "knots"] {
+        node.app(id, "serve 1", "");
+    }
+    let later = node.rpc("package.install", json!({ "id": "knots" })).await;
+    assert_eq!(later.expect_err("excluded still")["data"]["other"], "core");
     assert_eq!(
         (error["code"].as_i64(), &error["data"]["other"]),
         (Some(-32033), &json!("core")),
@@ -236,4 +243,65 @@ async fn a_package_without_an_image_wants_one() {
     let installed = packages(&node).install("bare", options).await;
     installed.expect("installed with an image");
     assert!(node.is_running("bare"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_an_id_that_somebody_made_up() {
+    let node = Node::new().await;
+    for request in [
+        Request::Start,
+        Request::Stop,
+        Request::Restart,
+        Request::Update(UpdateOptions::default()),
+        Request::Uninstall(UninstallOptions::default()),
+        Request::Install(InstallOptions::default()),
+    ] {
+        let error = packages(&node).submit("nosuch", request.clone()).err();
+        let error = error.unwrap_or_else(|| panic!("{request:?} has begun"));
+        assert!(
+            matches!(
+                error,
+                PackageError::NotInstalled { .. } | PackageError::Catalog(_)
+            ),
+            "{request:?}: {error}"
+        );
+    }
+    assert_eq!(packages(&node).operations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_far_a_pull_is_is_told() {
+    let node = node_with_remote_app().await;
+    node.podman.pull_delay_ms(7_000);
+    let mut changes = packages(&node).changes();
+    node.install("far").await;
+    let mut told = Vec::new();
+    while let Ok(change) = changes.try_recv() {
+        if let Change::Operation(view) = change
+            && view.step.starts_with("pulling")
+        {
+            told.extend(view.progress);
+        }
+    }
+    assert!(!told.is_empty(), "no progress of the pull was told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_last_operations_are_kept() {
+    let node = Node::new().await;
+    node.app("echo", "serve 1", "");
+    node.install("echo").await;
+    let first = packages(&node).operations()[0].id;
+    for _ in 0..KEPT_OPERATIONS {
+        // Up to date: the shortest operation there is.
+        let update = packages(&node).update("echo", UpdateOptions::default());
+        update.await.expect("up to date");
+    }
+    let all = packages(&node).operations();
+    assert_eq!(all.len(), KEPT_OPERATIONS);
+    let error = packages(&node).operation(first).expect_err("forgotten");
+    assert!(
+        matches!(error, PackageError::NoSuchOperation { .. }),
+        "{error}"
+    );
 }

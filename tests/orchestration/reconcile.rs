@@ -59,6 +59,10 @@ async fn what_is_missing_or_made_from_something_else_is_made_anew() {
     );
     node.podman(&["rm", "-f", "two-db"]).await;
     node.podman(&["rm", "-f", "two"]).await;
+    node.podman(&["volume", "rm", "two-data"]).await;
+    node.podman(&["rm", "-f", "other"]).await;
+    let network = archipelago::package::NETWORK;
+    node.podman(&["network", "rm", network]).await;
     by_hand(
         &node,
         "two",
@@ -73,6 +77,8 @@ async fn what_is_missing_or_made_from_something_else_is_made_anew() {
     assert_eq!(report.recreated, ["two-db", "two"], "{report:?}");
     assert!(node.is_running("two-db") && node.is_running("two"));
     assert_eq!(node.calls("start", from), ["two-db", "two"]);
+    let report = packages(&node).reconcile(None).await.expect("a report");
+    assert_eq!(report.recreated, ["other"], "{report:?}");
     assert_eq!(node.census().await.len(), before);
 }
 

@@ -74,8 +74,59 @@ async fn a_start_that_fails_is_tried_again() {
     node.install("echo").await;
     node.power_loss().await;
     node.podman.fail_start("echo", 2);
+    let from = node.podman.timed_calls().len();
     node.start_daemon().await;
     assert!(node.is_running("echo"));
+    let started: Vec<_> = node.podman.timed_calls()[from..]
+        .iter()
+        .filter(|call| call.args[0] == "start")
+        .map(|call| call.at)
+        .collect();
+    let waits: Vec<i64> = started
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).num_seconds())
+        .collect();
+    assert_eq!(waits, [5, 15], "between the attempts");
+}
+
+/// What was cut short is looked at when its turn comes: the user may have been faster.
+#[tokio::test(start_paused = true)]
+async fn what_the_user_has_installed_meanwhile_is_no_longer_cut_short() {
+    for phase in [
+        json!("installing"),
+        json!({ "uninstalling": { "keep_data": false } }),
+    ] {
+        let mut node = Node::new().await;
+        for id in ["aa", "zz"] {
+            node.app(id, "serve 1", "");
+            node.install(id).await;
+        }
+        node.kill_daemon().await;
+        for (id, phase) in [("aa", &json!("installing")), ("zz", &phase)] {
+            let file = node.state_file(&format!("packages/{id}.json"));
+            let text = std::fs::read_to_string(&file).expect("a record");
+            let mut record: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            record["data"]["phase"] = phase.clone();
+            std::fs::write(&file, record.to_string()).expect("written");
+        }
+        // The first one keeps the recovery busy for as long as podman may take to stop something.
+        node.catch(Catch {
+            verb: Some("stop"),
+            passing: 0,
+            is_done: false,
+        });
+        node.begin_daemon();
+        assert!(node.is_caught().await, "`aa` is being undone");
+        node.install("zz").await;
+        assert!(
+            node.daemon().is_recovering(),
+            "the user was faster: {phase}"
+        );
+        node.recovered().await;
+        assert!(node.is_running("zz"), "{phase}");
+        assert!(node.package("zz").await.is_some(), "{phase}");
+        assert!(node.package("aa").await.is_none(), "{phase}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

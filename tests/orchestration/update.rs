@@ -1,8 +1,10 @@
 //! Update: the new version with the old data, or the old version again.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use archipelago::container::status::ContainerState;
 use archipelago::package::{OperationState, PackageError, Request, UpdateOptions};
 use serde_json::json;
 
@@ -73,7 +75,7 @@ async fn another_version_than_the_catalogs_is_put_into_the_tags() {
 #[tokio::test(start_paused = true)]
 async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
     let node = installed().await;
-    let before = node.census().await.len();
+    let before = (node.census().await.len(), volumes(&node).await);
     shop(&node, "2", "exit 7");
     let error = update(&node).await.expect_err("it ends at once");
     let text = archipelago::package::chain(&error);
@@ -82,7 +84,12 @@ async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
     }
     assert_eq!(containers(&node), running(OLD));
     assert_eq!(node.package("shop").await.expect("listed")["version"], "1");
-    assert_eq!(node.census().await.len(), before, "nothing is left of it");
+    let after = (node.census().await.len(), volumes(&node).await);
+    assert_eq!(after, before, "nothing is left of it, and no data is lost");
+    let removed = node.podman.calls().into_iter();
+    let mut removed =
+        removed.filter(|call| call.starts_with(&["volume".to_owned(), "rm".to_owned()]));
+    assert_eq!(removed.next(), None, "the old version's data was removed");
     // And it is no dead end.
     shop(&node, "2", "serve 2");
     update(&node).await.expect("updated");
@@ -146,4 +153,87 @@ async fn a_stopped_package_is_updated_and_stays_stopped() {
         .await
         .expect("started");
     assert_eq!(containers(&node), running(NEW));
+}
+
+/// An update that fails, on a podman that cannot even make the old version again.
+async fn between_two_versions() -> Node {
+    let node = installed().await;
+    shop(&node, "2", "exit 7");
+    let cut = async {
+        while node.state("shop") != Some(ContainerState::Exited) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        node.is_cut.store(true, Ordering::Relaxed);
+    };
+    let (outcome, ()) = tokio::join!(update(&node), cut);
+    let text = archipelago::package::chain(&outcome.expect_err("podman is gone"));
+    assert!(
+        text.contains("could not be made again, the next start, stop or update"),
+        "{text}"
+    );
+    node
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_version_that_cannot_be_made_again_is_tried_at_the_next_call() {
+    for method in ["start", "restart", "stop", "update", "reconcile"] {
+        let node = between_two_versions().await;
+        shop(&node, "2", "serve 2");
+        let method = format!("package.{method}");
+        let call = async || node.rpc(&method, json!({ "id": "shop" })).await;
+        if method != "package.reconcile" {
+            let error = call().await.expect_err("podman is still gone");
+            let text = error["message"].as_str().expect("a text");
+            assert!(
+                error["code"] == -32037 && text.contains("start, stop or update it to try"),
+                "{method}: {error}"
+            );
+        }
+        node.is_cut.store(false, Ordering::Relaxed);
+        let shown = node.package("shop").await.expect("listed");
+        assert_eq!(shown["state"], "needs attention", "{method}: {shown}");
+        let why = shown["why"].as_str().expect("why");
+        assert!(why.contains("start, stop or update it"), "{method}: {why}");
+        call()
+            .await
+            .unwrap_or_else(|error| panic!("{method}: {error}"));
+        if method == "package.stop" {
+            assert!(!node.is_running("shop"));
+            let start = node.rpc("package.start", json!({ "id": "shop" })).await;
+            start.expect("started");
+        }
+        node.look_and_wait(Duration::from_secs(300)).await;
+        let image = if method == "package.update" { NEW } else { OLD };
+        assert_eq!(containers(&node), running(image), "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_update_at_once_is_told_of_the_first() {
+    let node = installed().await;
+    shop(&node, "2", "serve 2");
+    let second = async {
+        while node
+            .calls("pull", 0)
+            .last()
+            .is_none_or(|image| image != NEW)
+            || node.is_running("shop")
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        update(&node).await
+    };
+    let (first, second) = tokio::join!(update(&node), second);
+    first.expect("updated");
+    let error = second.expect_err("one at a time");
+    assert!(
+        matches!(
+            error,
+            PackageError::Busy {
+                running: "update",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

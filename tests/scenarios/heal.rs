@@ -1,6 +1,6 @@
 //! The health monitor.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::{command, serve};
 use crate::registry::{Outcome, scenarios};
@@ -336,8 +336,22 @@ async fn container_that_never_stays_up_is_given_up_once_and_tried_again_in_the_s
         - super::recovery::at(&given_up["last_attempt"])?;
     expect(between.num_seconds() >= 10, || {
         format!("the slow lane is too fast: {between}")
-    })
+    })?;
+    let told = stage.rpc("system.notifications", json!({})).await?;
+    let of_it = |item: &&Value| item["container"] == "lost";
+    let of_it: Vec<&Value> = told
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(of_it)
+        .collect();
+    expect(
+        matches!(of_it[..], [one] if one["severity"] == "error" && one["package"] == "lost"
+            && one["text"].as_str().is_some_and(|text| text.contains("gave up after 2 attempts"))),
+        || format!("that it was given up is not told, or more than once: {told:#}"),
+    )
 }
+
 async fn killed_container_runs_again_within_seconds(stage: &mut Stage) -> Outcome {
     stage
         .install("fragile", &[serve("fragile"), serve("steady")])

@@ -205,6 +205,15 @@ fn detail(error: &PackageError) -> (i64, Value) {
                 }),
             )
         }
+        PackageError::HalfUpdated { package, source } => {
+            let (code, cause) = detail(source);
+            (
+                codes::HALF_UPDATED,
+                json!({
+                    "kind": "half updated", "package": package, "cause": { "code": code, "data": cause },
+                }),
+            )
+        }
         PackageError::Cancelled { package } => (
             codes::CANCELLED,
             json!({ "kind": "cancelled", "package": package }),

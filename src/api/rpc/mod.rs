@@ -128,6 +128,7 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         .errors(CHOOSING)
         .errors(&[
             codes::NO_SUCH_VERSION,
+            codes::HALF_UPDATED,
             codes::NOT_INSTALLED,
             codes::UPDATE_FAILED,
         ]),
@@ -139,6 +140,7 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         .example(json!({ "id": "filebrowser" }))
         .errors(&[
             codes::BUSY,
+            codes::HALF_UPDATED,
             codes::NOT_INSTALLED,
             codes::PODMAN_FAILED,
             codes::STORE_FAILED,
@@ -150,7 +152,7 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         )
         .example(json!({ "id": "filebrowser" }))
         .errors(STARTING)
-        .errors(&[codes::NOT_INSTALLED]),
+        .errors(&[codes::HALF_UPDATED, codes::NOT_INSTALLED]),
         Method::long(
             "package.stop",
             "Stops a package. It stays stopped until it is started.",
@@ -159,6 +161,7 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         .example(json!({ "id": "filebrowser" }))
         .errors(&[
             codes::BUSY,
+            codes::HALF_UPDATED,
             codes::NOT_INSTALLED,
             codes::PODMAN_FAILED,
             codes::STORE_FAILED,
@@ -170,7 +173,7 @@ pub(super) static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
         )
         .example(json!({ "id": "filebrowser" }))
         .errors(STARTING)
-        .errors(&[codes::NOT_INSTALLED]),
+        .errors(&[codes::HALF_UPDATED, codes::NOT_INSTALLED]),
         Method::long(
             "package.uninstall",
             "Removes a package. What could not be removed is listed, and the same call again goes on.",
