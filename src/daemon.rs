@@ -245,7 +245,7 @@ impl Daemon {
         self.ending.cancel();
         if let Err(error) = self.packages.root.remove(PID_FILE) {
             tracing::error!(
-                error = crate::package::chain(&error),
+                error = crate::chain::chain(&error),
                 "the PID file stays; the next start will take this for a crash"
             );
         }

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod catalog;
+pub mod chain;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::chain::chain;
 use crate::client::{Client, ClientError};
 use crate::health_monitor::{Overdue, Pulse};
-use crate::package::chain;
 
 /// Something is stuck.
 #[derive(Debug, thiserror::Error)]

@@ -74,7 +74,7 @@ impl Manifest {
 }
 
 /// Why a package of the catalog cannot be installed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NotInstallable {
     /// No image is known for these containers.

@@ -25,6 +25,8 @@ fn table(offers: &[Offer], in_colour: bool) -> String {
             ("bad manifest", "red")
         } else if offer.installed {
             ("installed", "green")
+        } else if offer.not_installable.is_some() {
+            ("not installable", "amber")
         } else {
             ("", "grey")
         };
@@ -37,7 +39,12 @@ fn table(offers: &[Offer], in_colour: bool) -> String {
             ]
         };
         if offer.problems.is_empty() {
-            rows.push(row(&offer.title));
+            let what = match &offer.not_installable {
+                Some(reason) => reason.to_string(),
+                None if offer.description.is_empty() => offer.title.clone(),
+                None => format!("{}: {}", offer.title, offer.description),
+            };
+            rows.push(row(&what));
         }
         rows.extend(offer.problems.iter().map(|problem| {
             row(&format!(
@@ -46,7 +53,7 @@ fn table(offers: &[Offer], in_colour: bool) -> String {
             ))
         }));
     }
-    render(&["PACKAGE", "VERSION", "", "TITLE"], &rows, in_colour)
+    render(&["PACKAGE", "VERSION", "", "WHAT"], &rows, in_colour)
 }
 
 #[cfg(test)]
@@ -57,7 +64,9 @@ mod tests {
     fn what_is_installed_and_what_cannot_be_is_told() {
         let offers: Vec<Offer> = serde_json::from_value(json!([
             { "id": "files", "title": "Files", "version": "2", "installed": true, "images": [], "problems": [] },
-            { "id": "lnd", "title": "LND", "version": "0.18.4", "installed": false, "images": [], "problems": [] },
+            { "id": "hub", "title": "Hub", "version": "1", "installed": false, "images": [], "problems": [],
+              "not_installable": { "kind": "no_image", "containers": ["hub-api"] } },
+            { "id": "lnd", "title": "LND", "description": "Lightning node.", "version": "0.18.4", "installed": false, "images": [], "problems": [] },
             { "id": "own", "title": "", "version": "", "installed": false, "images": [],
               "problems": [{ "package": "own", "file": "own.toml", "key": "id", "what": "is missing" }] },
         ]))
@@ -65,10 +74,11 @@ mod tests {
         assert_eq!(
             table(&offers, false),
             "\
-PACKAGE  VERSION                TITLE
-files    2        installed     Files
-lnd      0.18.4                 LND
-own               bad manifest  own.toml: `id`: is missing
+PACKAGE  VERSION                   WHAT
+files    2        installed        Files
+hub      1        not installable  no image is known for `hub-api`; name one in a manifest of your own, or as `dockerImage`
+lnd      0.18.4                    LND: Lightning node.
+own               bad manifest     own.toml: `id`: is missing
 "
         );
     }

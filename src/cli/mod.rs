@@ -32,7 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::package::chain;
+use crate::chain::chain;
 use connection::Connection;
 pub use error::CliError;
 

@@ -6,6 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use crate::catalog::NotInstallable;
+
 /// Of `package.list`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Package {
@@ -105,6 +107,10 @@ pub(super) struct Offer {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) version: String,
+    #[serde(default)]
+    pub(super) description: String,
+    #[serde(default)]
+    pub(super) not_installable: Option<NotInstallable>,
     #[serde(default)]
     pub(super) installed: bool,
     #[serde(default)]

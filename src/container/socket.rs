@@ -182,7 +182,7 @@ impl Socket {
             Err(error) => {
                 if !self.is_silent.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
-                        error = crate::package::chain(error),
+                        error = crate::chain::chain(error),
                         "podman's socket does not answer, its command line is used instead; is podman.socket enabled?"
                     );
                 }

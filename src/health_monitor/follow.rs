@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Monitor;
+use crate::chain::chain;
 use crate::container::podman::{ContainerEvent, EventNews};
-use crate::package::chain;
 
 /// How soon podman is asked for its events again after it stopped telling them; twice as long each time, up to
 /// [`LONGEST_WAIT`].

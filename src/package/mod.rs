@@ -42,8 +42,9 @@ use crate::metrics::Meter;
 use crate::state::{self, PackageDataEntry};
 use crate::store::{Store, StoreError};
 
+pub use crate::chain::chain;
 pub(crate) use book::Book;
-pub use error::{PackageError, chain};
+pub use error::PackageError;
 pub use hooks::HOOK_WAIT;
 pub use install::InstallOptions;
 pub use intent::UserStopped;

@@ -59,7 +59,7 @@ impl Podman {
             socket.note(&result);
             if has_begun {
                 if let Err(error) = result {
-                    tracing::debug!(error = crate::package::chain(&error), "events ended");
+                    tracing::debug!(error = crate::chain::chain(&error), "events ended");
                 }
                 return Ok(());
             }

@@ -137,7 +137,7 @@ impl Podman {
             Ok(listed) => Some(listed),
             Err(error) => {
                 tracing::warn!(
-                    error = crate::package::chain(&error),
+                    error = crate::chain::chain(&error),
                     "the list from podman's socket cannot be read"
                 );
                 None
