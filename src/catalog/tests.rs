@@ -448,3 +448,74 @@ fn a_record_of_the_first_release_still_loads() {
     let old: serde_json::Value = serde_json::from_str(old).expect("JSON");
     assert_eq!(again, old, "nothing is added that was not said");
 }
+
+#[test]
+fn each_rule_for_one_manifest_is_told_by_itself() {
+    let port = |host: u16, container: u16| {
+        format!("ports = [{{ host = {host}, container = {container}, bind = \"lan\" }}]")
+    };
+    let (no_host_port, no_port) = (port(0, 1), port(1, 0));
+    let twice = "secrets = [{ name = \"a\", env = \"A\" }, { name = \"a\", env = \"B\" }]";
+    let variable_twice = "secrets = [{ name = \"a\", env = \"A\" }, { name = \"b\", env = \"A\" }]";
+    let in_env = "env = { A = \"x\" }\nsecrets = [{ name = \"a\", env = \"A\" }]";
+    let mounted_twice =
+        "volumes = [{ name = \"v\", path = \"/d\" }, { name = \"w\", path = \"/d\" }]";
+    for (more, part) in [
+        (&*no_host_port, "a port must not be 0"),
+        (&*no_port, "a port must not be 0"),
+        ("aliases = [\"-x\"]", "`containers.app.aliases`: \"-x\""),
+        ("stop_signal = \"INT\"", "is no signal such as `SIGINT`"),
+        ("stop_grace_secs = 86401", "must be at most 86400"),
+        ("shm_size = \"1x\"", "`containers.app.shm_size`: `1x`"),
+        (
+            "volumes = [{ name = \"V\", path = \"/d\" }]",
+            "`containers.app.volumes`: \"V\"",
+        ),
+        (mounted_twice, "`/d` is mounted twice"),
+        (
+            "health = { command = [] }",
+            "`containers.app.health.command`",
+        ),
+        (
+            "health = { command = [\"x\"], interval_secs = 0 }",
+            "must be at least 1",
+        ),
+        (
+            "health = { command = [\"x\"], timeout_secs = 0 }",
+            "must be at least 1",
+        ),
+        (
+            "health = { command = [\"x\"], retries = 0 }",
+            "must be at least 1",
+        ),
+        (twice, "`a` is there twice"),
+        (variable_twice, "the variable `A` is there twice"),
+        (in_env, "`A` is in `env` as well"),
+        (
+            "secrets = [{ name = \"a\", env = \"1A\" }]",
+            "`1A` is no name of a variable",
+        ),
+    ] {
+        only(&[("app", one("app", "app", more))], part);
+    }
+    for (head, part) in [
+        ("excludes = [\"app\"]", "a package cannot exclude itself"),
+        ("secrets = [\"-x\"]", "`secrets`: \"-x\""),
+    ] {
+        only(&[("app", package("app", head, "app", ""))], part);
+    }
+    let both = "secrets = [\"pw\"]\nshared_secrets = [\"pw\"]";
+    let found = problems(&[("app", package("app", both, "app", ""))]);
+    assert!(found.contains("`pw` is in `secrets` as well"), "{found}");
+    only(
+        &[("other", one("app", "app", ""))],
+        "differs from the file's name",
+    );
+    let empty = "id = \"app\"\ntitle = \"app\"\nversion = \"1\"\ncontainers = []\n".to_owned();
+    only(&[("app", empty)], "at least one container");
+    let hook = "[[hooks.post_install]]\ncontainer = \"app\"\ncommand = [\"true\"]\n";
+    for secs in ["0", "86401"] {
+        let text = format!("{}\n{hook}timeout_secs = {secs}", one("app", "app", ""));
+        only(&[("app", text)], "`timeout_secs` between 1 and 86400");
+    }
+}

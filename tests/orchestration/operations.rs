@@ -305,3 +305,38 @@ async fn only_the_last_operations_are_kept() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_image_of_the_users_choice_goes_through_updates() {
+    let node = Node::new().await;
+    let image = |tag: &str| format!("registry.example/archipelago-fixture:{tag}");
+    let app = |command: &str| node.app("echo", command, "restart = \"no\"");
+    let update = async |version: Option<&str>, image: Option<String>| {
+        let options = UpdateOptions {
+            version: version.map(str::to_owned),
+            docker_image: image,
+        };
+        packages(&node).update("echo", options).await
+    };
+    let runs = || node.podman.containers()[0].image.clone();
+    app("serve 1");
+    let options = InstallOptions {
+        docker_image: Some(image("1")),
+    };
+    let installed = packages(&node).install("echo", options).await;
+    installed.expect("installed");
+    app("serve 2");
+    update(None, None).await.expect("updated");
+    assert_eq!(runs(), image("1"), "the choice stays");
+    update(Some("3"), None).await.expect("updated");
+    assert_eq!(runs(), image("3"), "and follows a version");
+    app("serve 4");
+    update(None, None).await.expect("updated");
+    assert_eq!(runs(), image("3"), "which is the choice then");
+    app("exit 7");
+    let failed = update(None, Some(image("5"))).await;
+    failed.expect_err("it ends at once");
+    app("serve 6");
+    update(None, None).await.expect("updated");
+    assert_eq!(runs(), image("3"), "a choice that failed is none");
+}
