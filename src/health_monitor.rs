@@ -5,6 +5,7 @@ mod monitor;
 mod observe;
 mod pulse;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -147,10 +148,31 @@ pub fn plan(input: &PlanInput<'_>) -> Vec<Decision> {
     by_name.dedup_by(|one, other| one.manifest.name == other.manifest.name);
     let manifests: Vec<&ContainerManifest> =
         by_name.iter().map(|installed| installed.manifest).collect();
+    let statuses = joined(&by_name, input.statuses);
     order_of_sorted(&manifests)
         .into_iter()
-        .map(|index| decide(input, &by_name, by_name[index]))
+        .map(|index| decide(input, &by_name, by_name[index], statuses[index]))
         .collect()
+}
+
+/// What podman says of each installed container, in their order. Both sides are sorted by name: one walk, no lookups.
+fn joined<'a>(
+    by_name: &[Installed<'_>],
+    statuses: &'a BTreeMap<String, ContainerStatus>,
+) -> Vec<Option<&'a ContainerStatus>> {
+    let mut rest = statuses.iter().peekable();
+    let status_of = |installed: &Installed<'_>| {
+        let wanted = installed.manifest.name.as_str();
+        while let Some((name, status)) = rest.peek() {
+            match name.as_str().cmp(wanted) {
+                Ordering::Less => drop(rest.next()),
+                Ordering::Equal => return Some(*status),
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    };
+    by_name.iter().map(status_of).collect()
 }
 
 /// The installed container of that name; `by_name` is sorted.
@@ -167,7 +189,12 @@ enum Need {
     Act(Action, String),
 }
 
-fn decide(input: &PlanInput<'_>, by_name: &[Installed<'_>], this: Installed<'_>) -> Decision {
+fn decide(
+    input: &PlanInput<'_>,
+    by_name: &[Installed<'_>],
+    this: Installed<'_>,
+    status: Option<&ContainerStatus>,
+) -> Decision {
     let name = this.manifest.name.as_str();
     let decision = |action, reason: String, until| Decision {
         container: name.to_owned(),
@@ -182,7 +209,7 @@ fn decide(input: &PlanInput<'_>, by_name: &[Installed<'_>], this: Installed<'_>)
     if input.user_stopped.contains(this.package) {
         return decision(Action::Skip, "the user stopped it".to_owned(), None);
     }
-    let (action, reason) = match need(input, this) {
+    let (action, reason) = match need(input, this, status) {
         Need::Nothing(reason) => return decision(Action::Skip, reason, None),
         Need::Later(reason, until) => return decision(Action::Wait, reason, Some(until)),
         Need::Act(action, reason) => (action, reason),
@@ -224,9 +251,9 @@ fn decide(input: &PlanInput<'_>, by_name: &[Installed<'_>], this: Installed<'_>)
     decision(action, reason, None)
 }
 
-fn need(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
+fn need(input: &PlanInput<'_>, this: Installed<'_>, status: Option<&ContainerStatus>) -> Need {
     let name = this.manifest.name.as_str();
-    let Some(status) = input.statuses.get(name) else {
+    let Some(status) = status else {
         return Need::Act(Action::Recreate, "the container is gone".to_owned());
     };
     if input.dead.contains(name) {

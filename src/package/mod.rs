@@ -68,7 +68,7 @@ pub use uninstall::UninstallOptions;
 pub use update::UpdateOptions;
 pub use watch::LOG_LINES;
 
-/// State file of the [`RestartTracker`].
+/// State file of the [`RestartTracker`](crate::restart_tracker::RestartTracker).
 pub const TRACKER_FILE: &str = "restart-tracker.json";
 
 /// The packages of this machine.

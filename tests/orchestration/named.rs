@@ -45,8 +45,10 @@ async fn test_stop_grace_periods() {
     for (name, grace) in graces {
         assert_eq!(stop_timeout_secs(name), grace, "{name}");
     }
-    // And so podman is asked, by a stop and by an uninstall, for a program that takes all of it.
-    for (name, grace) in graces {
+    // And so podman is asked, by a stop and by an uninstall, for a program that takes all of it: one of each class.
+    let mut classes = graces.to_vec();
+    classes.dedup_by_key(|(_, grace)| *grace);
+    for (name, grace) in classes {
         // The catalog has most of these names itself.
         let name = format!("my-{name}");
         let name = name.as_str();

@@ -155,14 +155,27 @@ async fn a_stopped_package_is_updated_and_stays_stopped() {
     assert_eq!(containers(&node), running(NEW));
 }
 
+/// Waits for a condition, ten virtual minutes at most.
+async fn until(awaited: &str, is_so: impl Fn() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !is_so() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(600),
+            "never: {awaited}"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// An update that fails, on a podman that cannot even make the old version again.
 async fn between_two_versions() -> Node {
     let node = installed().await;
     shop(&node, "2", "exit 7");
     let cut = async {
-        while node.state("shop") != Some(ContainerState::Exited) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the new version has ended", || {
+            node.state("shop") == Some(ContainerState::Exited)
+        })
+        .await;
         node.is_cut.store(true, Ordering::Relaxed);
     };
     let (outcome, ()) = tokio::join!(update(&node), cut);
@@ -213,14 +226,11 @@ async fn a_second_update_at_once_is_told_of_the_first() {
     let node = installed().await;
     shop(&node, "2", "serve 2");
     let second = async {
-        while node
-            .calls("pull", 0)
-            .last()
-            .is_none_or(|image| image != NEW)
-            || node.is_running("shop")
-        {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the old version is taken away", || {
+            let pulled = node.calls("pull", 0);
+            pulled.last().is_some_and(|image| image == NEW) && !node.is_running("shop")
+        })
+        .await;
         update(&node).await
     };
     let (first, second) = tokio::join!(update(&node), second);

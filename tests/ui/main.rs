@@ -49,7 +49,8 @@ fn main() -> ExitCode {
     }
     let mut labs = Vec::new();
     for trial in lab::TRIALS {
-        let name = format!("lab::{}", trial.name());
+        // The module is called as the target is.
+        let name = format!("lab::page::{}", trial.function);
         let ignored = no_browser.clone().or_else(lab::unfit);
         match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
