@@ -209,17 +209,21 @@ fn decide(
     if input.user_stopped.contains(this.package) {
         return decision(Action::Skip, "the user stopped it".to_owned(), None);
     }
+    let none = RestartHistory::default();
+    let history = input.tracker.history(name).unwrap_or(&none);
+    let policy = input.policy;
     let (action, reason) = match need(input, this, status) {
         Need::Nothing(reason) => return decision(Action::Skip, reason, None),
-        Need::Later(reason, until) => return decision(Action::Wait, reason, Some(until)),
+        Need::Later(reason, until) => {
+            // Nothing comes of an earlier look where the next attempt is not due then.
+            let due = next_attempt(history, policy).map_or(until, |due| due.max(until));
+            return decision(Action::Wait, reason, Some(due));
+        }
         Need::Act(action, reason) => (action, reason),
     };
     if let Some(reason) = awaited(input, by_name, this.manifest) {
         return decision(Action::Wait, reason, None);
     }
-    let none = RestartHistory::default();
-    let history = input.tracker.history(name).unwrap_or(&none);
-    let policy = input.policy;
     if history.attempts >= policy.max_attempts {
         return match (history.gave_up, history.last_attempt) {
             (None, _) => decision(
@@ -249,6 +253,16 @@ fn decide(
         );
     }
     decision(action, reason, None)
+}
+
+/// When the next attempt may be made; `None` where there was none yet, or where giving up comes first.
+fn next_attempt(history: &RestartHistory, policy: Policy) -> Option<DateTime<Utc>> {
+    let pause = match (history.attempts >= policy.max_attempts, history.gave_up) {
+        (false, _) => policy.interval,
+        (true, Some(_)) => policy.slow_lane,
+        (true, None) => return None,
+    };
+    history.last_attempt.map(|last| last + pause)
 }
 
 fn need(input: &PlanInput<'_>, this: Installed<'_>, status: Option<&ContainerStatus>) -> Need {

@@ -50,6 +50,9 @@ pub(super) fn next_step(
         Action::Skip if decision.until.is_some() => step(given_up(), decision.until),
         Action::Skip => None,
         Action::Notify => step(given_up(), decision.until),
+        Action::Wait if decision.until.is_some() && history.gave_up.is_some() => {
+            step(given_up(), decision.until)
+        }
         Action::Wait if decision.until.is_some() => {
             step(restart(history.attempts + 1), decision.until)
         }

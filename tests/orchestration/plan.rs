@@ -102,3 +102,51 @@ proptest! {
         }
     }
 }
+
+/// While podman is not done with an end, what comes next is the next attempt, and not a look before that is due.
+#[test]
+fn an_end_that_podman_is_not_done_with_waits_for_the_next_attempt() {
+    let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    let text = format!(
+        "id = \"c\"\ntitle = \"\"\nversion = \"1\"\n{}",
+        container("c", "serve 1", "")
+    );
+    let catalog = Catalog::from_files([("c.toml".to_owned(), Ok(text))]);
+    let manifest = catalog.get("c").expect("a manifest");
+    let installed = [Installed {
+        package: "c",
+        manifest: &manifest.containers[0],
+    }];
+    let mut stopped = status("c", 5, now).expect("a status");
+    stopped.finished_at = Some(now);
+    let statuses = BTreeMap::from([("c".to_owned(), stopped)]);
+    let policy = Policy::from(&Config::default().health);
+    let until = |tracker: &RestartTracker| {
+        let decisions = plan(&PlanInput {
+            installed: &installed,
+            statuses: &statuses,
+            dead: &BTreeSet::new(),
+            tracker,
+            user_stopped: &BTreeSet::new(),
+            busy: &BTreeMap::new(),
+            policy,
+            now,
+        });
+        assert_eq!(decisions[0].action, Action::Wait);
+        decisions[0].until.expect("a time") - now
+    };
+    let mut tracker = RestartTracker::default();
+    assert_eq!(until(&tracker), TimeDelta::seconds(2));
+    let last = now - TimeDelta::seconds(30);
+    tracker.attempt("c", last);
+    assert_eq!(until(&tracker), policy.interval - TimeDelta::seconds(30));
+    while tracker
+        .history("c")
+        .is_some_and(|history| history.attempts < policy.max_attempts)
+    {
+        tracker.attempt("c", last);
+    }
+    assert_eq!(until(&tracker), TimeDelta::seconds(2), "to give up");
+    tracker.give_up("c", now);
+    assert_eq!(until(&tracker), policy.slow_lane - TimeDelta::seconds(30));
+}
