@@ -5,6 +5,7 @@ mod monitor;
 mod observe;
 mod pulse;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -74,7 +75,7 @@ pub struct Decision {
     /// What.
     pub action: Action,
     /// Why, for people and for the log.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// For [`Action::Wait`] and the slow lane: when to look again at the latest.
     pub until: Option<DateTime<Utc>>,
 }
@@ -148,10 +149,15 @@ pub fn plan(input: &PlanInput<'_>) -> Vec<Decision> {
     by_name.dedup_by(|one, other| one.manifest.name == other.manifest.name);
     let manifests: Vec<&ContainerManifest> =
         by_name.iter().map(|installed| installed.manifest).collect();
-    let statuses = joined(&by_name, input.statuses);
+    // Decided in the order of the names, in which all that is read lies in memory, and then put into start order.
+    let mut decisions: Vec<Option<Decision>> = by_name
+        .iter()
+        .zip(joined(&by_name, input.statuses))
+        .map(|(installed, status)| Some(decide(input, &by_name, *installed, status)))
+        .collect();
     order_of_sorted(&manifests)
         .into_iter()
-        .map(|index| decide(input, &by_name, by_name[index], statuses[index]))
+        .filter_map(|index| decisions[index].take())
         .collect()
 }
 
@@ -183,10 +189,10 @@ fn installed<'a>(by_name: &[Installed<'a>], name: &str) -> Option<Installed<'a>>
 
 /// What a container needs, apart from whether it may have it now.
 enum Need {
-    Nothing(String),
+    Nothing(Cow<'static, str>),
     /// Nothing until then.
-    Later(String, DateTime<Utc>),
-    Act(Action, String),
+    Later(Cow<'static, str>, DateTime<Utc>),
+    Act(Action, Cow<'static, str>),
 }
 
 fn decide(
@@ -196,7 +202,7 @@ fn decide(
     status: Option<&ContainerStatus>,
 ) -> Decision {
     let name = this.manifest.name.as_str();
-    let decision = |action, reason: String, until| Decision {
+    let decision = |action, reason: Cow<'static, str>, until| Decision {
         container: name.to_owned(),
         package: this.package.to_owned(),
         action,
@@ -204,39 +210,45 @@ fn decide(
         until,
     };
     if let Some(operation) = input.busy.get(this.package) {
-        return decision(Action::Skip, format!("{operation} is under way"), None);
+        return decision(
+            Action::Skip,
+            format!("{operation} is under way").into(),
+            None,
+        );
     }
     if input.user_stopped.contains(this.package) {
-        return decision(Action::Skip, "the user stopped it".to_owned(), None);
+        return decision(Action::Skip, "the user stopped it".into(), None);
     }
     let none = RestartHistory::default();
-    let history = input.tracker.history(name).unwrap_or(&none);
+    // Most containers run, and need none.
+    let history = || input.tracker.history(name).unwrap_or(&none);
     let policy = input.policy;
     let (action, reason) = match need(input, this, status) {
         Need::Nothing(reason) => return decision(Action::Skip, reason, None),
         Need::Later(reason, until) => {
             // Nothing comes of an earlier look where the next attempt is not due then.
-            let due = next_attempt(history, policy).map_or(until, |due| due.max(until));
+            let due = next_attempt(history(), policy).map_or(until, |due| due.max(until));
             return decision(Action::Wait, reason, Some(due));
         }
         Need::Act(action, reason) => (action, reason),
     };
     if let Some(reason) = awaited(input, by_name, this.manifest) {
-        return decision(Action::Wait, reason, None);
+        return decision(Action::Wait, reason.into(), None);
     }
+    let history = history();
     if history.attempts >= policy.max_attempts {
         return match (history.gave_up, history.last_attempt) {
             (None, _) => decision(
                 Action::Notify,
-                format!("gave up after {} attempts: {reason}", history.attempts),
+                format!("gave up after {} attempts: {reason}", history.attempts).into(),
                 history.last_attempt.map(|last| last + policy.slow_lane),
             ),
             (Some(_), Some(last)) if !has_passed(last, policy.slow_lane, input.now) => decision(
                 Action::Skip,
-                format!("gave up: {reason}"),
+                format!("gave up: {reason}").into(),
                 Some(last + policy.slow_lane),
             ),
-            (Some(_), _) => decision(action, format!("slow lane: {reason}"), None),
+            (Some(_), _) => decision(action, format!("slow lane: {reason}").into(), None),
         };
     }
     if let Some(last) = history.last_attempt
@@ -248,7 +260,8 @@ fn decide(
             format!(
                 "{reason}; attempt {next} of {} is not due yet",
                 policy.max_attempts
-            ),
+            )
+            .into(),
             Some(last + policy.interval),
         );
     }
@@ -268,38 +281,39 @@ fn next_attempt(history: &RestartHistory, policy: Policy) -> Option<DateTime<Utc
 fn need(input: &PlanInput<'_>, this: Installed<'_>, status: Option<&ContainerStatus>) -> Need {
     let name = this.manifest.name.as_str();
     let Some(status) = status else {
-        return Need::Act(Action::Recreate, "the container is gone".to_owned());
+        return Need::Act(Action::Recreate, "the container is gone".into());
     };
     if input.dead.contains(name) {
         return Need::Act(
             Action::Recreate,
-            "podman says it runs, and its process is gone".to_owned(),
+            "podman says it runs, and its process is gone".into(),
         );
     }
     match &status.state {
         ContainerState::Running if status.health == Some(Health::Unhealthy) => {
-            Need::Act(Action::Restart, "it is unhealthy".to_owned())
+            Need::Act(Action::Restart, "it is unhealthy".into())
         }
-        ContainerState::Running => Need::Nothing("it runs".to_owned()),
-        ContainerState::Paused => Need::Nothing("it is paused".to_owned()),
-        ContainerState::Removing => Need::Nothing("it is being removed".to_owned()),
+        ContainerState::Running => Need::Nothing("it runs".into()),
+        ContainerState::Paused => Need::Nothing("it is paused".into()),
+        ContainerState::Removing => Need::Nothing("it is being removed".into()),
         // A state of a later podman: better left alone than treated as what it is not.
         ContainerState::Unknown(word) => {
-            Need::Nothing(format!("podman calls it `{word}`, a state not known here"))
+            Need::Nothing(format!("podman calls it `{word}`, a state not known here").into())
         }
         ContainerState::Created | ContainerState::Initialized => {
-            Need::Act(Action::Start, "it was made and does not run".to_owned())
+            Need::Act(Action::Start, "it was made and does not run".into())
         }
         ContainerState::Stopping => stopping(input, this),
         ContainerState::Stopped | ContainerState::Exited if done(this.manifest, status) => {
-            Need::Nothing("it ran once and is done".to_owned())
+            Need::Nothing("it ran once and is done".into())
         }
         ContainerState::Stopped => match status.finished_at {
             Some(at) if !has_passed(at, TIDIES_UP_WITHIN, input.now) => Need::Later(
                 format!(
                     "it ended with exit code {}, and podman is not done with it",
                     status.exit_code
-                ),
+                )
+                .into(),
                 at + TIDIES_UP_WITHIN,
             ),
             Some(_) | None => ended(status),
@@ -315,7 +329,7 @@ const TIDIES_UP_WITHIN: TimeDelta = TimeDelta::seconds(2);
 fn ended(status: &ContainerStatus) -> Need {
     Need::Act(
         Action::Restart,
-        format!("it ended with exit code {}", status.exit_code),
+        format!("it ended with exit code {}", status.exit_code).into(),
     )
 }
 
@@ -330,9 +344,9 @@ fn stopping(input: &PlanInput<'_>, this: Installed<'_>) -> Need {
     match since {
         Some(since) if has_passed(since, limit, input.now) => Need::Act(
             Action::Restart,
-            "it is being stopped for longer than its grace".to_owned(),
+            "it is being stopped for longer than its grace".into(),
         ),
-        Some(_) | None => Need::Nothing("somebody is stopping it".to_owned()),
+        Some(_) | None => Need::Nothing("somebody is stopping it".into()),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn next_step(
         Action::Wait if decision.until.is_some() => {
             step(restart(history.attempts + 1), decision.until)
         }
-        Action::Wait => step(decision.reason.clone(), None),
+        Action::Wait => step(decision.reason.to_string(), None),
         Action::Start | Action::Restart | Action::Recreate if history.gave_up.is_some() => {
             step(given_up(), Some(now))
         }
