@@ -346,6 +346,12 @@ fn is_dead(owner: &str) -> bool {
     !owner.parse::<Owner>().is_ok_and(|owner| owner.is_alive())
 }
 
+/// podman shows a container as `stopped` for a moment after its end, a state that bollard cannot parse: one such container
+/// spoils the list of all. So it is asked for again, so many times.
+const LOOKS: u32 = 40;
+/// See [`LOOKS`].
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Every container of ours, running or not.
 pub async fn ours(docker: &Docker) -> Result<Vec<ContainerSummary>, bollard::errors::Error> {
     let filters = HashMap::from([("label", vec![LABEL_LAB])]);
@@ -353,7 +359,16 @@ pub async fn ours(docker: &Docker) -> Result<Vec<ContainerSummary>, bollard::err
         .all(true)
         .filters(&filters)
         .build();
-    docker.list_containers(Some(options)).await
+    let mut looks = 1;
+    loop {
+        match docker.list_containers(Some(options.clone())).await {
+            Err(bollard::errors::Error::JsonDataError { .. }) if looks < LOOKS => {
+                looks += 1;
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Removes a container with its anonymous volumes, running or not; one that is gone already is fine.
