@@ -32,14 +32,30 @@ pub struct Built {
     pub cached: bool,
 }
 
+/// While somebody else builds or removes images, podman 4.3 may find an image and then not know it (status 500, "image not
+/// known"). So it is asked again, so many times.
+const LOOKS: u32 = 5;
+/// See [`LOOKS`].
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Whether the engine has an image.
 pub async fn exists(docker: &Docker, reference: &str) -> Result<bool, ImageError> {
-    match docker.inspect_image(reference).await {
-        Ok(_) => Ok(true),
-        Err(bollard::errors::Error::DockerResponseServerError {
-            status_code: 404, ..
-        }) => Ok(false),
-        Err(source) => Err(engine(format!("look for `{reference}`"))(source)),
+    let mut looks = 1;
+    loop {
+        match docker.inspect_image(reference).await {
+            Ok(_) => return Ok(true),
+            Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => return Ok(false),
+            Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 500,
+                message,
+            }) if looks < LOOKS && message.contains("image not known") => {
+                looks += 1;
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Err(source) => return Err(engine(format!("look for `{reference}`"))(source)),
+        }
     }
 }
 
