@@ -20,6 +20,7 @@
 //! ```
 
 pub mod bench;
+pub mod conformance;
 pub mod doctor;
 pub mod engine;
 pub mod host;
