@@ -53,6 +53,10 @@ pub enum Step {
     Join(String),
     /// `until NAME STATE`: waits until `podman inspect` shows this state of the container, 20 s at most.
     Until(String, String),
+    /// `until-restarted NAME N`: waits until podman's RestartCount of the container is N and it runs, 20 s at most.
+    UntilRestarted(String, u32),
+    /// `until-healthy NAME WORD`: waits until the health word of the container is WORD, 20 s at most.
+    UntilHealthy(String, String),
     /// `kill-process NAME`: SIGKILL to the container's main process.
     KillProcess(String),
     /// `kill-monitor NAME`: SIGKILL to the container's conmon.
@@ -184,6 +188,13 @@ impl Step {
             ["spawn", label, "podman", ref rest @ ..] => Self::Spawn(label.into(), argv(rest)),
             ["join", label] => Self::Join(label.into()),
             ["until", name, state] => Self::Until(name.into(), state.into()),
+            ["until-restarted", name, count] => Self::UntilRestarted(
+                name.into(),
+                count
+                    .parse()
+                    .map_err(|_| format!("`{count}` is no number"))?,
+            ),
+            ["until-healthy", name, word] => Self::UntilHealthy(name.into(), word.into()),
             ["kill-process", name] => Self::KillProcess(name.into()),
             ["kill-monitor", name] => Self::KillMonitor(name.into()),
             ["reboot"] => Self::Reboot,
@@ -212,6 +223,10 @@ impl std::fmt::Display for Step {
             Self::Spawn(label, argv) => format!("{} {}", line(&["spawn", label]), podman(argv)),
             Self::Join(label) => line(&["join", label]),
             Self::Until(name, state) => line(&["until", name, state]),
+            Self::UntilRestarted(name, count) => {
+                line(&["until-restarted", name, &count.to_string()])
+            }
+            Self::UntilHealthy(name, word) => line(&["until-healthy", name, word]),
             Self::KillProcess(name) => line(&["kill-process", name]),
             Self::KillMonitor(name) => line(&["kill-monitor", name]),
             Self::Reboot => "reboot".into(),
@@ -220,5 +235,53 @@ impl std::fmt::Display for Step {
             Self::File(name, text) => line(&["file", name, text]),
         };
         f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/corpus")
+    }
+
+    #[test]
+    fn the_corpus_can_be_read_and_is_large() {
+        let cases = corpus(&folder()).expect("the corpus is well-formed");
+        let commands = cases
+            .iter()
+            .flat_map(|case| &case.steps)
+            .filter(|step| matches!(step, Step::Podman(_)))
+            .count();
+        assert!(commands >= 200, "{commands} commands");
+    }
+
+    #[test]
+    fn every_step_of_the_corpus_is_read_as_it_is_shown() {
+        for case in corpus(&folder()).expect("the corpus is well-formed") {
+            for step in case.steps {
+                assert_eq!(
+                    Step::parse(&step.to_string()),
+                    Ok(step.clone()),
+                    "{}: {step}",
+                    case.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_step_is_refused_with_its_word() {
+        for (line, why) in [
+            ("", "empty"),
+            ("podmann ps", "`podmann`"),
+            ("kill-client soon podman ps", "`soon`"),
+            ("take-port 99999", "`99999`"),
+            ("podman 'ps", "quote"),
+        ] {
+            let error = Step::parse(line).expect_err(line);
+            assert!(error.contains(why), "{line}: {error}");
+        }
     }
 }
