@@ -34,6 +34,8 @@ mod secrets;
 mod seen;
 mod state;
 mod stop;
+#[expect(dead_code, reason = "the formats of ps and inspect come next")]
+mod template;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
