@@ -7,6 +7,7 @@ mod tests;
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 pub use parse::{merge, parse_inspect, parse_ps};
 
@@ -20,7 +21,8 @@ pub fn has_label(labels: &BTreeMap<String, String>, filter: &str) -> bool {
 }
 
 /// The state word of podman's JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ContainerState {
     /// Made, and not running: never started, a start that failed, or (podman 4.3) up when power was lost.
     Created,

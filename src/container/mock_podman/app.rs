@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A line of a container's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Line {
     /// Whether it went to standard error.
     pub(super) is_error: bool,
@@ -28,7 +30,7 @@ impl Line {
 }
 
 /// How a program comes to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ending {
     /// Time until then.
     pub(super) after: Duration,
@@ -41,7 +43,7 @@ pub(super) struct Ending {
 }
 
 /// A program in a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum App {
     /// The fixture's `serve`.
     Serve {

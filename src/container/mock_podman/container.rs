@@ -1,24 +1,26 @@
 //! One container: its state, and how it goes from one to the next as time passes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::app::{App, Ending, Line};
 use super::given::SecretEnv;
-use super::health::{HealthCheck, HealthTrack};
+use super::health::{HealthCheck, HealthTrack, HealthWord};
 use crate::container::status::ContainerState;
 
 /// A mounted volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mount {
     pub(super) volume: String,
     pub(super) path: String,
 }
 
 /// A published port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Port {
     pub(super) host_ip: String,
     pub(super) host: u16,
@@ -27,7 +29,7 @@ pub(super) struct Port {
 }
 
 /// podman's own restart policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Restart {
     No,
     /// The number of restarts, without end for `None`.
@@ -37,17 +39,17 @@ pub(super) enum Restart {
 }
 
 /// An entry of podman's event log that is yet to be written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct News {
-    pub(super) status: &'static str,
+    pub(super) status: Cow<'static, str>,
     /// Of `died`.
     pub(super) exit_code: Option<i32>,
     /// Of `health_status`.
-    pub(super) health: Option<&'static str>,
+    pub(super) health: Option<HealthWord>,
 }
 
 /// What happens by itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Event {
     /// The main process ends.
     End(Ending),
@@ -63,7 +65,7 @@ pub(super) enum Event {
 const TIDY: Duration = Duration::from_millis(150);
 
 /// One container.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) name: String,
@@ -161,7 +163,7 @@ impl Container {
         self.finished_at = Some(now);
         self.freeze_health(now);
         self.news.push(News {
-            status: "died",
+            status: "died".into(),
             exit_code: Some(code),
             health: None,
         });
@@ -188,7 +190,7 @@ impl Container {
     /// For podman's event log.
     pub(super) fn tell(&mut self, status: &'static str) {
         self.news.push(News {
-            status,
+            status: status.into(),
             exit_code: None,
             health: None,
         });
@@ -234,9 +236,9 @@ impl Container {
                 } else {
                     at
                 };
-                let health = self.health_word(told);
+                let health = self.health_at(told);
                 self.news.push(News {
-                    status: "health_status",
+                    status: "health_status".into(),
                     exit_code: None,
                     health,
                 });
@@ -281,13 +283,17 @@ impl Container {
 
     /// The health word; empty after a reboot, `None` without a check or before the first start.
     pub(super) fn health_word(&self, now: DateTime<Utc>) -> Option<&'static str> {
+        self.health_at(now).map(HealthWord::as_str)
+    }
+
+    fn health_at(&self, now: DateTime<Utc>) -> Option<HealthWord> {
         let check = self.check.as_ref()?;
         let track = self.health.as_ref()?;
         Some(track.word(check, self.started_at?, now))
     }
 
     fn freeze_health(&mut self, now: DateTime<Utc>) {
-        if let Some(word) = self.health_word(now) {
+        if let Some(word) = self.health_at(now) {
             self.health = Some(HealthTrack::Frozen(word));
         }
     }
@@ -298,7 +304,7 @@ impl Container {
         self.is_ghost = false;
         self.restart_count = 0;
         if self.health.is_some() {
-            self.health = Some(HealthTrack::Frozen(""));
+            self.health = Some(HealthTrack::Frozen(HealthWord::Forgotten));
         }
         match self.state {
             ContainerState::Running

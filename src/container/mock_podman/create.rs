@@ -190,7 +190,7 @@ fn add(
         files: BTreeMap::new(),
         events: Vec::new(),
         news: vec![News {
-            status: "create",
+            status: "create".into(),
             exit_code: None,
             health: None,
         }],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::args::{Order, option};
@@ -13,7 +14,7 @@ use super::{MockPodman, read};
 use crate::container::status::has_label;
 
 /// An entry of the event log.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Logged {
     /// What happened to a container.
     Event {
@@ -56,7 +57,7 @@ impl Logged {
             } => wanted.iter().all(|(key, value)| match key.as_str() {
                 "type" => value == "container",
                 "label" => has_label(labels, value),
-                "event" => value == news.status,
+                "event" => *value == news.status,
                 "container" => value == name || id.starts_with(value),
                 _ => false,
             }),
@@ -94,7 +95,7 @@ impl Logged {
             event["ContainerExitCode"] = json!(code);
         }
         if let Some(word) = news.health {
-            event["health_status"] = json!(word);
+            event["health_status"] = json!(word.as_str());
         }
         event.to_string()
     }

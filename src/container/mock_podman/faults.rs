@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{MockPodman, images};
 use crate::container::status::ContainerState;
 
 /// How a pull fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullFault {
     /// The registry refuses connections: podman tries for 3 s.
     Unreachable,

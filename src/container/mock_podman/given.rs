@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::container::Container;
 use super::lifecycle::StartFailed;
 use super::reply::{Refused, not_implemented, refuse};
@@ -12,7 +14,7 @@ use super::state::State;
 pub(super) const ENVIRON: &str = "/proc/1/environ";
 
 /// A secret that is a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SecretEnv {
     secret: String,
     variable: String,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 /// A container's health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HealthCheck {
     /// Never zero.
     pub(super) interval: Duration,
@@ -16,18 +17,39 @@ pub(super) struct HealthCheck {
 /// The first check runs so long after the start: systemd starts it with the timer.
 const FIRST_CHECK: TimeDelta = TimeDelta::milliseconds(100);
 
+/// podman's word for what checks have found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum HealthWord {
+    Starting,
+    Healthy,
+    Unhealthy,
+    /// The empty one: after a reboot.
+    Forgotten,
+}
+
+impl HealthWord {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Forgotten => "",
+        }
+    }
+}
+
 /// What the checks have found so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum HealthTrack {
     /// Checks have passed, or failed, ever since then.
     Since {
         at: DateTime<Utc>,
         is_good: bool,
         /// The word just before.
-        before: &'static str,
+        before: HealthWord,
     },
     /// The container does not run: the last word stays.
-    Frozen(&'static str),
+    Frozen(HealthWord),
 }
 
 impl HealthTrack {
@@ -35,7 +57,7 @@ impl HealthTrack {
         Self::Since {
             at: started,
             is_good,
-            before: "starting",
+            before: HealthWord::Starting,
         }
     }
 
@@ -65,7 +87,7 @@ impl HealthTrack {
         check: &HealthCheck,
         started: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> &'static str {
+    ) -> HealthWord {
         match *self {
             Self::Frozen(word) => word,
             Self::Since {
@@ -74,7 +96,7 @@ impl HealthTrack {
                 before,
             } => {
                 if check.runs(started, at, now) > 0 {
-                    "healthy"
+                    HealthWord::Healthy
                 } else {
                     before
                 }
@@ -86,7 +108,7 @@ impl HealthTrack {
             } => {
                 let counts_from = at.max(started + check.start_period);
                 if check.runs(started, counts_from, now) >= i64::from(check.retries) {
-                    "unhealthy"
+                    HealthWord::Unhealthy
                 } else {
                     before
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::PullFault;
 use super::container::Container;
@@ -12,7 +13,7 @@ use super::reply::{Refused, not_implemented, refuse};
 use crate::container::podman::PodmanVersion;
 
 /// A named or anonymous volume.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Volume {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
@@ -22,7 +23,7 @@ pub(super) struct Volume {
 }
 
 /// A network.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Network {
     pub(super) id: String,
     pub(super) labels: BTreeMap<String, String>,
@@ -30,7 +31,7 @@ pub(super) struct Network {
 }
 
 /// A secret.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Secret {
     /// What containers get; podman shows it to nobody else.
     pub(super) content: String,
@@ -41,7 +42,7 @@ pub(super) struct Secret {
 }
 
 /// What is to go wrong.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Faults {
     /// By image reference: how, and how often still.
     pub(super) pull: BTreeMap<String, (PullFault, u32)>,
@@ -63,6 +64,7 @@ pub(super) struct Faults {
 }
 
 /// Everything.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) version: PodmanVersion,
     /// Goes up at every power loss: a command of an earlier boot does not go on.
@@ -81,7 +83,8 @@ pub(super) struct State {
     pub(super) streams: u64,
     /// podman's event log; it lies in `/run`.
     pub(super) log: Vec<Logged>,
-    /// The time of what happens right now.
+    /// The time of what happens right now; set anew at each look.
+    #[serde(skip)]
     now: DateTime<Utc>,
 }
 
