@@ -26,6 +26,11 @@ mod images;
 mod lifecycle;
 mod list;
 mod look;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "documents are made from it next")
+)]
+mod profile;
 mod remove;
 mod render;
 mod reply;
