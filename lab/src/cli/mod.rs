@@ -1,6 +1,7 @@
 //! The `lab` command: one subcommand a type, the exit codes in one place.
 
 mod bench;
+mod conformance;
 mod doctor;
 mod exit_code;
 mod image;
@@ -42,6 +43,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Measure how long a lab takes, against `podman run` of the same image
     Bench(bench::Bench),
+    /// Play command lines on real podman and keep what it answered
+    Conformance(conformance::Conformance),
     /// Build or name the lab image
     Image(image::Image),
 }
@@ -73,6 +76,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
         Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
+        Command::Conformance(conformance) => {
+            entered(async move |session| conformance.run(&session).await)
+        }
         Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
     }

@@ -6,4 +6,16 @@
 //! ```
 
 pub mod case;
+pub mod in_lab;
+pub(crate) mod inside;
+mod outside;
+pub mod player;
+pub mod podman;
+pub mod program;
+pub(crate) mod protocol;
+pub mod record;
+mod registry;
+pub mod shards;
+mod tidy;
+mod time;
 pub mod transcript;

@@ -42,6 +42,16 @@ impl Lab {
         exec(&self.docker, &self.id, &self.container, argv, LIMIT).await
     }
 
+    /// Runs a command in the lab as root and hands over its standard output as it comes; it may be silent for so long.
+    pub(crate) async fn follow(
+        &self,
+        argv: &[&str],
+        silent: Duration,
+        on: &mut dyn FnMut(&[u8]),
+    ) -> Result<Output, LabError> {
+        run(&self.docker, &self.id, &self.container, argv, silent, on).await
+    }
+
     /// Runs the inner podman, to its end. A non-zero exit code is a value.
     pub async fn podman(&self, argv: &[&str]) -> Result<Output, LabError> {
         self.exec(&[&["podman"], argv].concat()).await
@@ -86,15 +96,21 @@ pub(super) async fn exec(
     argv: &[&str],
     limit: Duration,
 ) -> Result<Output, LabError> {
-    tokio::time::timeout(limit, run(docker, lab, container, argv))
+    let mut stdout = Vec::new();
+    let mut keep = |bytes: &[u8]| stdout.extend_from_slice(bytes);
+    let running = run(docker, lab, container, argv, limit, &mut keep);
+    let output = tokio::time::timeout(limit, running)
         .await
-        .unwrap_or_else(|_| {
-            Err(LabError::ExecTimedOut {
-                lab: lab.into(),
-                command: argv.join(" "),
-                limit,
-            })
-        })
+        .unwrap_or_else(|_| Err(timed_out(lab, argv, limit)))?;
+    Ok(Output { stdout, ..output })
+}
+
+fn timed_out(lab: &str, argv: &[&str], limit: Duration) -> LabError {
+    LabError::ExecTimedOut {
+        lab: lab.into(),
+        command: argv.join(" "),
+        limit,
+    }
 }
 
 /// The command line that the engine is asked to run: into PID 1's cgroup namespace first, without which the inner podman
@@ -106,11 +122,14 @@ pub(super) fn entering(argv: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Runs a command; its standard output goes to `on`, and is not in what is returned.
 async fn run(
     docker: &Docker,
     lab: &str,
     container: &str,
     argv: &[&str],
+    silent: Duration,
+    on: &mut dyn FnMut(&[u8]),
 ) -> Result<Output, LabError> {
     let config = ExecConfig {
         attach_stdout: Some(true),
@@ -137,12 +156,15 @@ async fn run(
     } = started
     {
         // To the end first: podman reports code 0 for an exec that still runs.
-        while let Some(chunk) = stream.next().await {
+        while let Some(chunk) = tokio::time::timeout(silent, stream.next())
+            .await
+            .map_err(|_| timed_out(lab, argv, silent))?
+        {
             match chunk.map_err(refused(lab, "read from"))? {
                 LogOutput::StdErr { message } => output.stderr.extend_from_slice(&message),
                 LogOutput::StdOut { message }
                 | LogOutput::Console { message }
-                | LogOutput::StdIn { message } => output.stdout.extend_from_slice(&message),
+                | LogOutput::StdIn { message } => on(&message),
             }
         }
     }

@@ -18,6 +18,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use crate::conformance::protocol::PLAYER_ENV;
 use crate::engine::{Endpoint, Wishes};
 use owner::{Owner, OwnerError};
 pub use parent::die_with_parent;
@@ -65,11 +66,14 @@ pub enum SessionError {
 
 static INITIALISED: std::sync::OnceLock<()> = std::sync::OnceLock::new();
 
-/// To be called first thing in `main` of every program that starts labs. In a process that was started to be the keeper
-/// it does not return; elsewhere it has no effect but to be remembered.
+/// To be called first thing in `main` of every program that starts labs. In a process that was started to be the keeper,
+/// or the player of conformance cases in a lab, it does not return; elsewhere it has no effect but to be remembered.
 pub fn init() {
     if let Some(dir) = std::env::var_os(KEEPER_ENV) {
         std::process::exit(keeper::main(StateDir::at(dir.into())));
+    }
+    if let Some(plan) = std::env::var_os(PLAYER_ENV) {
+        std::process::exit(crate::conformance::inside::main(plan.into()));
     }
     let _first = INITIALISED.set(());
 }
