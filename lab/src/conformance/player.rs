@@ -1,5 +1,5 @@
 //! Plays cases, step by step, on a podman. The same for a real one and for a program that says it is one; what differs is
-//! the world [outside](super::outside) of it.
+//! the world outside of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -79,3 +79,49 @@ impl Side for Program {
         &self.version
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::conformance::case::Step;
+
+    /// Counts its calls in the folder that it is given.
+    const COUNTS: &str = r#"#!/bin/sh
+echo x >>"$MOCK_PODMAN_DIR/calls"
+echo "$MOCK_PODMAN_VERSION $*"
+wc -l <"$MOCK_PODMAN_DIR/calls"
+[ "$*" != "mock add-image localhost:5000/app:1" ] || echo y >>"$MOCK_PODMAN_DIR/image"
+[ "$*" != "image exists" ] || [ -e "$MOCK_PODMAN_DIR/image" ]
+"#;
+
+    #[tokio::test]
+    async fn each_case_begins_with_an_empty_folder_and_what_it_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("podman");
+        std::fs::write(&program, COUNTS).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let case = |name: &str, needs: &[Need]| Case {
+            name: name.into(),
+            needs: needs.to_vec(),
+            steps: vec![
+                Step::parse("podman ps").unwrap(),
+                Step::parse("podman image exists").unwrap(),
+            ],
+        };
+        let cases = [case("a::bare", &[]), case("a::full", &[Need::Registry])];
+        let mut side = Program::new(&program, "4.3.1", Duration::from_secs(20));
+        let mut transcripts = Vec::new();
+        side.play(&cases, &mut |transcript| transcripts.push(transcript))
+            .await
+            .unwrap();
+        let [bare, full] = transcripts.as_slice() else {
+            panic!("{transcripts:?}");
+        };
+        assert_eq!(bare.played[0].outcome.stdout, "4.3.1 ps\n1\n");
+        assert_eq!(bare.played[1].outcome.code, 1);
+        assert_eq!(full.played[0].outcome.stdout, "4.3.1 ps\n2\n");
+        assert_eq!(full.played[1].outcome.code, 0);
+    }
+}

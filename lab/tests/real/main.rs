@@ -8,6 +8,7 @@
 
 mod bad_image;
 mod bad_input;
+mod conformance;
 mod footprint;
 mod interrupted;
 mod life;
@@ -28,6 +29,7 @@ fn all() -> impl Iterator<Item = &'static registry::Scenario> {
     [
         bad_image::SCENARIOS,
         bad_input::SCENARIOS,
+        conformance::SCENARIOS,
         interrupted::SCENARIOS,
         life::SCENARIOS,
         runner::SCENARIOS,
