@@ -6,8 +6,16 @@
 //! ```
 
 pub mod case;
+pub mod compare;
+pub mod divergence;
+mod events;
+pub mod exceptions;
+mod identities;
 pub mod in_lab;
 pub(crate) mod inside;
+mod json;
+mod lines;
+pub mod normal;
 mod outside;
 pub mod player;
 pub mod podman;
@@ -15,6 +23,9 @@ pub mod program;
 pub(crate) mod protocol;
 pub mod record;
 mod registry;
+pub mod report;
+pub mod rules;
+mod scan;
 pub mod shards;
 mod tidy;
 mod time;

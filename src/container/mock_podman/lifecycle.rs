@@ -1,8 +1,6 @@
 //! `start`, `kill`, `restart`, `pause`, `unpause`.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::App;
 use super::args::{Order, option};
@@ -22,7 +20,7 @@ pub(super) struct StartFailed {
 }
 
 /// What `podman start` takes (measured, one container): starts one after the other have different start times.
-pub(super) const START_TAKES: Duration = Duration::from_millis(150);
+pub(super) const START_TAKES: TimeDelta = TimeDelta::milliseconds(150);
 
 /// `podman start`.
 pub(super) fn start(mock: &MockPodman, args: &[&str]) -> Answer {

@@ -1,0 +1,73 @@
+//! Two event logs: what happened to each thing, in its order.
+//!
+//! podman's processes write the log side by side, so its order is no order of time and differs from run to run. What
+//! happened to one container is compared in the order of its times; what happened to two is not ordered between them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::divergence::Differs;
+use super::json::Documents;
+use super::normal::{Given, normal};
+
+/// Compares all events of two logs.
+pub(super) fn compare(documents: &mut Documents<'_>, real: &[Value], mock: &[Value]) {
+    let real = by_thing(real, documents.real);
+    let mock = by_thing(mock, documents.mock);
+    let none = Vec::new();
+    let things = real
+        .keys()
+        .chain(mock.keys().filter(|thing| !real.contains_key(*thing)));
+    for thing in things {
+        let (real, mock) = (
+            real.get(thing).unwrap_or(&none),
+            mock.get(thing).unwrap_or(&none),
+        );
+        let (one, other) = (line(real), line(mock));
+        if one != other {
+            let what = format!("events of {thing}");
+            documents.differ.push(Differs::new(what, one, other));
+            continue;
+        }
+        for (index, (real, mock)) in real.iter().zip(mock).enumerate() {
+            let status = word(real, "Status");
+            let at = format!("event {} of {thing}, {status}: ", index + 1);
+            documents.compare(&at, real, mock);
+        }
+    }
+}
+
+fn by_thing<'a>(events: &'a [Value], given: &Given) -> BTreeMap<String, Vec<&'a Value>> {
+    let mut things: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for event in events {
+        let name = normal(word(event, "Name"), given).text;
+        let thing = format!("{} {name}", word(event, "Type"));
+        things.entry(thing).or_default().push(event);
+    }
+    for (thing, events) in &mut things {
+        if thing.starts_with("container ") {
+            events.sort_by_key(|event| time(event));
+        } else {
+            events.sort_by_key(|event| word(event, "Status"));
+        }
+    }
+    things
+}
+
+/// One of the two; RFC 3339 of one zone sorts as its times do, where fractions are of one length.
+fn time(event: &Value) -> (i64, String) {
+    let nano = event["timeNano"].as_i64().unwrap_or_default();
+    let text = word(event, "Time").trim_end_matches('Z');
+    let (second, fraction) = text.split_once('.').unwrap_or((text, ""));
+    (nano, format!("{second}.{fraction:0<9}"))
+}
+
+fn word<'a>(event: &'a Value, key: &str) -> &'a str {
+    event[key].as_str().unwrap_or_default()
+}
+
+fn line(events: &[&Value]) -> String {
+    let words: Vec<&str> = events.iter().map(|event| word(event, "Status")).collect();
+    words.join(", ")
+}

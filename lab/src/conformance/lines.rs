@@ -1,0 +1,154 @@
+//! Two texts that are no JSON, compared line by line.
+
+use super::divergence::Differs;
+use super::identities::Identities;
+use super::normal::{Given, Normal, normal};
+
+/// Compares what two commands wrote to standard output.
+pub(super) fn stdout(
+    argv: &[&str],
+    (real, mock): (&str, &str),
+    given: (&Given, &Given),
+    identities: &mut Identities,
+) -> Option<Differs> {
+    let read = |text: &str, given: &Given| {
+        let mut lines: Vec<Normal> = text
+            .lines()
+            .map(|line| columns(&normal(&without_pids(argv, line), given)))
+            .collect();
+        // The log's order differs from run to run; the order for each container is compared in the look at the end.
+        if argv.first() == Some(&"events") {
+            lines.sort_by(|one, other| one.text.cmp(&other.text));
+        }
+        lines
+    };
+    let lines = (read(real, given.0), read(mock, given.1));
+    let has_end = |text: &str| text.is_empty() || text.ends_with('\n');
+    differs("stdout", lines, identities).or_else(|| {
+        let end = |text: &str| {
+            if has_end(text) {
+                "ends with its last line's end"
+            } else {
+                "ends without the end of its last line"
+            }
+        };
+        (has_end(real) != has_end(mock)).then(|| Differs::new("stdout", end(real), end(mock)))
+    })
+}
+
+/// Compares what two commands wrote to standard error.
+pub(super) fn stderr(
+    (real, mock): (&str, &str),
+    given: (&Given, &Given),
+    identities: &mut Identities,
+) -> Option<Differs> {
+    let lines = (said(real, given.0), said(mock, given.1));
+    differs("stderr", lines, identities)
+}
+
+/// What a pull says on its way; how often and in which order depends on its speed.
+const PROGRESS: &[&str] = &[
+    "Trying to pull ",
+    "Getting image source signatures",
+    "Copying blob ",
+    "Copying config ",
+    "Writing manifest to image destination",
+    "Storing signatures",
+];
+
+/// The lines, those of progress as one at their head.
+fn said(text: &str, given: &Given) -> Vec<Normal> {
+    let is_progress = |line: &str| PROGRESS.iter().any(|begin| line.starts_with(begin));
+    let progress = text.lines().any(is_progress).then(|| Normal {
+        text: "<progress of a pull>".to_owned(),
+        same: Vec::new(),
+    });
+    let others = text
+        .lines()
+        .filter(|line| !is_progress(line))
+        .map(|line| columns(&normal(line, given)));
+    progress.into_iter().chain(others).collect()
+}
+
+fn differs(
+    what: &str,
+    (real, mock): (Vec<Normal>, Vec<Normal>),
+    identities: &mut Identities,
+) -> Option<Differs> {
+    let same_text = real.len() == mock.len()
+        && real
+            .iter()
+            .zip(&mock)
+            .all(|(real, mock)| real.text == mock.text);
+    let mut agree = same_text;
+    // Lines that do not fit say nothing of what is the same.
+    if same_text {
+        for (real, mock) in real.iter().zip(&mock) {
+            agree &= identities.agree(real, mock);
+        }
+    }
+    (!agree).then(|| {
+        let show = |lines: &[Normal], is_real| {
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|line| identities.show(line, is_real))
+                .collect();
+            lines.join("\n")
+        };
+        Differs::new(what, show(&real, true), show(&mock, false))
+    })
+}
+
+/// Columns are as wide as their widest entry, which may be one that differs from run to run: any run of spaces is one.
+fn columns(line: &Normal) -> Normal {
+    let mut narrow = Normal::default();
+    let mut same = line.same.iter().peekable();
+    let mut before = 'x';
+    for (at, c) in line.text.char_indices() {
+        if let Some(next) = same.next_if(|next| next.at.0 == at) {
+            let length = next.at.1 - next.at.0;
+            let from = narrow.text.len();
+            let mut next = next.clone();
+            next.at = (from, from + length);
+            narrow.same.push(next);
+        }
+        if c != ' ' || before != ' ' {
+            narrow.text.push(c);
+        }
+        before = c;
+    }
+    let length = narrow.text.trim_end_matches(' ').len();
+    narrow.text.truncate(length);
+    narrow
+}
+
+/// A line that a format made, without the process ids that the format asked for. 0 is none, and stays.
+fn without_pids(argv: &[&str], line: &str) -> String {
+    let Some(format) = argv.iter().find(|word| word.contains("Pid}}")) else {
+        return line.to_owned();
+    };
+    let format =
+        format.split_once('=').map_or(
+            *format,
+            |(flag, value)| {
+                if flag.starts_with('-') { value } else { format }
+            },
+        );
+    let fields: Vec<&str> = format.split(' ').collect();
+    let words: Vec<&str> = line.split(' ').collect();
+    if fields.len() != words.len() {
+        return line.to_owned();
+    }
+    let words: Vec<&str> = fields
+        .iter()
+        .zip(words)
+        .map(|(field, word)| {
+            let is_pid = field.contains("Pid}}")
+                && word.parse::<u32>().is_ok_and(|pid| pid > 0)
+                && field.starts_with("{{")
+                && field.ends_with("}}");
+            if is_pid { "<pid>" } else { word }
+        })
+        .collect();
+    words.join(" ")
+}
