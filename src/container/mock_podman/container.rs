@@ -100,6 +100,8 @@ pub(super) struct Container {
     pub(super) is_stopped_on_purpose: bool,
     /// Its process and its monitor are both gone, and podman has not noticed.
     pub(super) is_ghost: bool,
+    /// Its monitor is gone: nobody will see its end.
+    pub(super) has_lost_monitor: bool,
     /// Forced removals that podman will still refuse.
     pub(super) refuses_removal: u32,
     pub(super) health: Option<HealthTrack>,
@@ -127,6 +129,7 @@ impl Container {
         // The end of an earlier run stays as it is.
         self.started_at = Some(now);
         self.is_stopped_on_purpose = false;
+        self.has_lost_monitor = false;
         let words = self.app.first_words();
         self.logs.extend(words.into_iter().map(|line| (now, line)));
         self.events.clear();
@@ -169,6 +172,12 @@ impl Container {
         });
         self.events.clear();
         self.events.push((now + TIDY, Event::Tidy));
+    }
+
+    /// The main process is gone as its monitor is, and podman does not know.
+    pub(super) fn become_ghost(&mut self) {
+        self.is_ghost = true;
+        self.events.clear();
     }
 
     /// Kills the main process, and tidies up at once: what `kill` and `stop` do before they return.
@@ -219,6 +228,10 @@ impl Container {
             return false;
         };
         match self.events.remove(index).1 {
+            Event::End(_) if self.has_lost_monitor => {
+                self.become_ghost();
+                false
+            }
             Event::End(ending) => {
                 let words = ending.last_words.into_iter();
                 self.logs.extend(words.map(|line| (at, line)));
@@ -302,6 +315,7 @@ impl Container {
     pub(super) fn lose_power(&mut self, is_4: bool) {
         self.events.clear();
         self.is_ghost = false;
+        self.has_lost_monitor = false;
         self.restart_count = 0;
         if self.health.is_some() {
             self.health = Some(HealthTrack::Frozen(HealthWord::Forgotten));

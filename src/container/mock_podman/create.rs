@@ -182,6 +182,7 @@ fn add(
         restart_count: 0,
         is_stopped_on_purpose: false,
         is_ghost: false,
+        has_lost_monitor: false,
         refuses_removal: 0,
         health: None,
         logs: Vec::new(),

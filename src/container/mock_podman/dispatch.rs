@@ -47,7 +47,7 @@ impl MockPodman {
             ["create", rest @ ..] => create::create(self, rest).await,
             ["run", rest @ ..] => create::run(self, rest).await,
             ["start", rest @ ..] => {
-                self.take_time(lifecycle::START_TAKES).await?;
+                self.overhead(lifecycle::START_TAKES).await?;
                 lifecycle::start(self, rest)
             }
             ["stop", rest @ ..] => stop::stop(self, rest).await,
@@ -79,17 +79,7 @@ impl CommandExecutor for MockPodman {
         on_line: &mut (dyn FnMut(OutputLine) + Send),
     ) -> Result<i32, ExecuteError> {
         self.note(program, args)?;
-        let answer = match args {
-            ["events", rest @ ..] => {
-                let mut on_event = |text| on_line(line(OutputStream::Stdout, text));
-                events::follow(self, rest, &mut on_event).await
-            }
-            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
-                let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
-                images::pull_by_line(self, rest, &mut on_step).await
-            }
-            _ => self.dispatch(args).await,
-        };
+        let answer = self.answer(args, on_line).await;
         let output = output(program, answer)?;
         for (stream, bytes) in [
             (OutputStream::Stdout, output.stdout),
@@ -104,6 +94,25 @@ impl CommandExecutor for MockPodman {
 }
 
 impl MockPodman {
+    /// Answers; lines that podman prints before it ends are given to `on_line`, and the answer does not repeat them.
+    pub(super) async fn answer(
+        &self,
+        args: &[&str],
+        on_line: &mut (dyn FnMut(OutputLine) + Send),
+    ) -> Answer {
+        match args {
+            ["events", rest @ ..] => {
+                let mut on_event = |text| on_line(line(OutputStream::Stdout, text));
+                events::follow(self, rest, &mut on_event).await
+            }
+            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
+                let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
+                images::pull_by_line(self, rest, &mut on_step).await
+            }
+            _ => self.dispatch(args).await,
+        }
+    }
+
     /// Keeps the command line; refuses another program than podman.
     fn note(&self, program: &str, args: &[&str]) -> Result<(), ExecuteError> {
         if program != "podman" {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::registry::RegistryAnswer;
 use super::{MockPodman, images};
 use crate::container::status::ContainerState;
 
@@ -22,6 +23,12 @@ pub enum PullFault {
     DiskFull,
     /// The registry accepts the connection and never answers.
     Hangs,
+    /// 403.
+    Denied,
+    /// 5xx: the number. podman 5.8 tries a 503 for 3 s.
+    ServerError(u16),
+    /// The connection ends in the middle of an answer.
+    CutOff,
 }
 
 impl MockPodman {
@@ -108,7 +115,11 @@ impl MockPodman {
     pub fn kill_process(&self, name: &str) -> bool {
         self.with(|state, now| match state.find_mut(name) {
             Some(container) if container.pid != 0 && !container.is_ghost => {
-                container.end(now, 137, false);
+                if container.has_lost_monitor {
+                    container.become_ghost();
+                } else {
+                    container.end(now, 137, false);
+                }
                 true
             }
             Some(_) | None => false,
@@ -118,18 +129,28 @@ impl MockPodman {
     /// The container's main process and podman's monitor of it are both killed: podman goes on to say that it
     /// runs. False when there is no such container, or it does not run.
     pub fn kill_process_and_monitor(&self, name: &str) -> bool {
+        self.kill_monitor(name) && self.kill_process(name)
+    }
+
+    /// podman's monitor of the container is killed, and the main process goes on: podman will not see its end, and cannot
+    /// stop it properly. False when there is no such container, or it does not run.
+    pub fn kill_monitor(&self, name: &str) -> bool {
         self.with(|state, _| {
             let refuses_removal = u32::from(!state.is_4() && state.version.minor < 8);
             match state.find_mut(name) {
                 Some(container) if container.state == ContainerState::Running => {
-                    container.is_ghost = true;
+                    container.has_lost_monitor = true;
                     container.refuses_removal = refuses_removal;
-                    container.events.clear();
                     true
                 }
                 Some(_) | None => false,
             }
         })
+    }
+
+    /// From now on the registry `host`, with its port, answers so to every pull of which nothing else was said.
+    pub fn set_registry(&self, host: &str, answer: RegistryAnswer) {
+        self.with(|state, _| state.faults.registries.insert(host.to_owned(), answer));
     }
 
     /// From now on the container's health checks pass, or do not: for containers of images other than the fixture.

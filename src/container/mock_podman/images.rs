@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{Flag, Order, option, switch};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::State;
-use super::{MockPodman, PullFault, one_operand, read, unknown_flag};
+use super::{MockPodman, PullFault, one_operand, read, registry, unknown_flag};
 
 /// podman tries an unreachable registry four times, a second apart.
 const UNREACHABLE: Duration = Duration::from_millis(3100);
@@ -75,9 +75,14 @@ pub(super) async fn pull_by_line(
     check_reference(&reference, is_4)?;
     let full = full_reference(&reference);
     let fault = mock.with(|state, _| {
-        let (fault, times) = state.faults.pull.get_mut(&full)?;
-        *times = times.checked_sub(1)?;
-        Some(*fault)
+        if let Some((fault, times)) = state.faults.pull.get_mut(&full)
+            && *times > 0
+        {
+            *times -= 1;
+            return Some(*fault);
+        }
+        let host = full.split('/').next().unwrap_or_default();
+        state.faults.registries.get(host)?.as_fault()
     });
     on_line(format!("Trying to pull {reference}..."));
     match fault {
@@ -87,7 +92,7 @@ pub(super) async fn pull_by_line(
             on_line("Getting image source signatures".to_owned());
             for layer in 1..=LAYERS {
                 on_line(format!("Copying blob sha256:{layer:064x}"));
-                tokio::time::sleep(delay / LAYERS).await;
+                mock.take_time(delay / LAYERS).await?;
             }
             on_line("Copying config sha256:0".to_owned());
             on_line("Writing manifest to image destination".to_owned());
@@ -178,21 +183,42 @@ async fn fail(mock: &MockPodman, reference: &str, fault: PullFault) -> Result<Re
                 if is_4 { ": manifest unknown" } else { "" }
             ),
         ),
+        PullFault::Denied => (REFUSED, format!("{prefix}{manifest}denied: m")),
+        PullFault::ServerError(status) => (
+            if is_5_8 && status == 503 { UNREACHABLE } else { REFUSED },
+            format!(
+                "{prefix}{manifest}received unexpected HTTP status: {status} {}",
+                registry::reason(status)
+            ),
+        ),
+        PullFault::CutOff => (
+            REFUSED,
+            format!(
+                "{prefix}pinging container registry {registry}: Get \"https://{registry}/v2/\": unexpected EOF"
+            ),
+        ),
         PullFault::RateLimited => (RATE_LIMITED, format!("{prefix}{manifest}toomanyrequests: m")),
         PullFault::DiskFull => (
             REFUSED,
             "writing blob: adding layer with blob \"sha256:0\": write /layer: no space left on device".to_owned(),
         ),
-        PullFault::Hangs => std::future::pending().await,
+        PullFault::Hangs => loop {
+            // Only a power loss ends it.
+            mock.wait_for(None, |_| None::<()>).await?;
+        },
     };
     let warnings = match fault {
         PullFault::Unreachable | PullFault::RateLimited => 3,
+        PullFault::ServerError(503) if is_5_8 => 3,
         PullFault::Unauthorized
         | PullFault::ManifestUnknown
         | PullFault::DiskFull
+        | PullFault::Denied
+        | PullFault::ServerError(_)
+        | PullFault::CutOff
         | PullFault::Hangs => 0,
     };
-    tokio::time::sleep(time).await;
+    mock.take_time(time).await?;
     let mut stderr = String::new();
     for attempt in 1..=warnings {
         stderr.push_str(&format!(

@@ -1,6 +1,8 @@
 //! `start`, `kill`, `restart`, `pause`, `unpause`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use super::app::App;
 use super::args::{Order, option};
@@ -20,7 +22,7 @@ pub(super) struct StartFailed {
 }
 
 /// What `podman start` takes (measured, one container): starts one after the other have different start times.
-pub(super) const START_TAKES: TimeDelta = TimeDelta::milliseconds(150);
+pub(super) const START_TAKES: Duration = Duration::from_millis(150);
 
 /// `podman start`.
 pub(super) fn start(mock: &MockPodman, args: &[&str]) -> Answer {

@@ -10,7 +10,7 @@
 //! ```text
 //! dispatch.rs -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets,
 //!            events)
-//!         -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
+//!         -> store.rs (memory, or folder.rs) -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
 //! ```
 
 mod app;
@@ -20,6 +20,7 @@ mod create;
 mod dispatch;
 mod events;
 mod faults;
+mod folder;
 mod given;
 mod health;
 mod images;
@@ -31,6 +32,8 @@ mod look;
     expect(dead_code, reason = "documents are made from it next")
 )]
 mod profile;
+pub mod program;
+mod registry;
 mod remove;
 mod render;
 mod reply;
@@ -39,20 +42,25 @@ mod secrets;
 mod seen;
 mod state;
 mod stop;
+mod store;
 #[expect(dead_code, reason = "the formats of ps and inspect come next")]
 mod template;
+mod verbs;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
 pub use self::faults::PullFault;
+pub use self::folder::FolderError;
+use self::folder::{Folder, Log};
+pub use self::registry::RegistryAnswer;
 use self::reply::{Refused, not_implemented, refuse};
 pub use self::seen::MockContainer;
 use self::state::State;
+use self::store::{Memory, Store};
 use super::podman::PodmanVersion;
 
 /// podman from memory. A clone is another handle on the same podman.
@@ -62,12 +70,8 @@ pub struct MockPodman {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    store: Store,
     calls: Mutex<Vec<Call>>,
-    /// Told after every change.
-    changed: Notify,
-    base: DateTime<Utc>,
-    start: Instant,
 }
 
 /// A command line that was executed.
@@ -105,24 +109,32 @@ impl MockPodman {
     pub fn with_version_and_time(version: PodmanVersion, base: DateTime<Utc>) -> Self {
         let mock = Self {
             shared: Arc::new(Shared {
-                state: Mutex::new(State::new(version, base)),
+                store: Store::Memory(Memory::new(State::new(version, base), base)),
                 calls: Mutex::new(Vec::new()),
-                changed: Notify::new(),
-                base,
-                start: Instant::now(),
             }),
         };
         mock.add_image(FIXTURE_IMAGE);
         mock
     }
 
+    /// The podman whose state is in the folder at `path`, which other processes may use at the same time; a new one of
+    /// `version` (5.4.2 where there is none) where the folder has no state yet. Its time is that of the machine.
+    fn in_folder(
+        path: &Path,
+        version: Option<PodmanVersion>,
+        log: Log,
+    ) -> Result<Self, FolderError> {
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store: Store::Folder(Folder::open(path, version, log)?),
+                calls: Mutex::new(Vec::new()),
+            }),
+        })
+    }
+
     /// The time of day in the mock: its base and what tokio's clock has run since.
     pub fn now(&self) -> DateTime<Utc> {
-        let elapsed = TimeDelta::from_std(self.shared.start.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.shared
-            .base
-            .checked_add_signed(elapsed)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        self.shared.store.now()
     }
 
     /// Every command line so far, without the word `podman`, in the order of their beginnings.
@@ -140,16 +152,7 @@ impl MockPodman {
 
     /// The one place that touches the state: what is due happens first, and who waits is told afterwards.
     fn with<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
-        let now = self.now();
-        let result = {
-            let mut state = lock(&self.shared.state);
-            state.settle(now);
-            let result = change(&mut state, now);
-            state.write_log();
-            result
-        };
-        self.shared.changed.notify_waiters();
-        result
+        self.shared.store.with(change)
     }
 
     /// Waits until `look` gives something, or until `deadline`.
@@ -158,37 +161,50 @@ impl MockPodman {
         deadline: Option<DateTime<Utc>>,
         mut look: impl FnMut(&State) -> Option<T>,
     ) -> Result<Option<T>, Refused> {
-        let boot = lock(&self.shared.state).boot;
+        let store = &self.shared.store;
+        let boot = store.look(|state, _| state.boot);
         loop {
-            let mut changed = std::pin::pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
-            let now = self.now();
-            let next = {
-                let mut state = lock(&self.shared.state);
-                state.settle(now);
+            let changed = store.watch();
+            let seen = store.look(|state, now| {
                 if state.boot != boot {
                     return Err(Refused::PowerLost);
                 }
-                if let Some(found) = look(&state) {
-                    return Ok(Some(found));
+                if let Some(found) = look(state) {
+                    return Ok(Seen::End(Some(found)));
                 }
                 if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Ok(None);
+                    return Ok(Seen::End(None));
                 }
-                [state.next_event(), deadline].into_iter().flatten().min()
+                let next = [state.next_event(), deadline].into_iter().flatten().min();
+                Ok(Seen::Nothing { next })
+            })?;
+            let next = match seen {
+                Seen::End(found) => return Ok(found),
+                Seen::Nothing { next } => next,
             };
+            if store.is_lost() {
+                return Err(Refused::PowerLost);
+            }
             match next {
                 Some(next) => tokio::select! {
-                    () = changed => {}
+                    () = changed.wait() => {}
                     () = self.sleep_until(next) => {}
                 },
-                None => changed.await,
+                None => changed.wait().await,
             }
         }
     }
 
+    /// What a command takes besides what it waits for. The time of a machine runs by itself: there nobody waits for it.
+    async fn overhead(&self, time: Duration) -> Result<(), Refused> {
+        match self.shared.store {
+            Store::Memory(_) => self.take_time(time).await,
+            Store::Folder(_) => Ok(()),
+        }
+    }
+
     /// Lets a command take its time; the power may go meanwhile.
-    async fn take_time(&self, time: TimeDelta) -> Result<(), Refused> {
+    async fn take_time(&self, time: Duration) -> Result<(), Refused> {
         let end = self.now() + time;
         self.wait_for(Some(end), |_| None::<()>).await?;
         Ok(())
@@ -198,6 +214,14 @@ impl MockPodman {
         let wait = (at - self.now()).to_std().unwrap_or(Duration::ZERO);
         tokio::time::sleep(wait).await;
     }
+}
+
+/// What a waiting command sees when it looks.
+enum Seen<T> {
+    /// What it waits for, or none when its time is over.
+    End(Option<T>),
+    /// Something happens at `next`, unless somebody changes something before.
+    Nothing { next: Option<DateTime<Utc>> },
 }
 
 /// A panic elsewhere leaves the state as it was between two changes at worst.

@@ -136,6 +136,7 @@ impl MockPodman {
                 restart_count: 0,
                 is_stopped_on_purpose: false,
                 is_ghost: false,
+                has_lost_monitor: false,
                 refuses_removal: 0,
                 health: None,
                 logs: Vec::new(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::PullFault;
 use super::container::Container;
 use super::events::Logged;
+use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
 use crate::container::podman::PodmanVersion;
 
@@ -46,6 +47,8 @@ pub(super) struct Secret {
 pub(super) struct Faults {
     /// By image reference: how, and how often still.
     pub(super) pull: BTreeMap<String, (PullFault, u32)>,
+    /// By host and port, what registries answer to all pulls.
+    pub(super) registries: BTreeMap<String, RegistryAnswer>,
     /// How long a successful pull takes.
     pub(super) pull_delay: Duration,
     /// References that are not in local storage after a pull that says it succeeded.
@@ -81,7 +84,12 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// Goes up when all event streams end.
     pub(super) streams: u64,
+    /// How far the mock's clock has been put forward.
+    pub(super) ahead: Duration,
+    /// How many bytes of the event log's file count; where the state is in a folder.
+    pub(super) log_bytes: u64,
     /// podman's event log; it lies in `/run`.
+    #[serde(skip)]
     pub(super) log: Vec<Logged>,
     /// The time of what happens right now; set anew at each look.
     #[serde(skip)]
@@ -102,6 +110,8 @@ impl State {
             secrets: BTreeMap::new(),
             faults: Faults::default(),
             streams: 0,
+            ahead: Duration::ZERO,
+            log_bytes: 0,
             log: Vec::new(),
             now,
         };

@@ -1,5 +1,7 @@
 //! `stop`: SIGTERM, the grace, SIGKILL.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{Flag, Order, Parsed, option, switch};
@@ -10,7 +12,7 @@ use super::{MockPodman, read};
 use crate::container::status::ContainerState;
 
 /// What a stop takes beyond the end of the process.
-const STOP_OVERHEAD: TimeDelta = TimeDelta::milliseconds(130);
+const STOP_OVERHEAD: Duration = Duration::from_millis(130);
 
 /// What a stop has to wait for.
 pub(super) enum Stopping {
@@ -85,12 +87,13 @@ pub(super) fn begin_stop(
         deadline: now + TimeDelta::seconds(i64::try_from(grace).unwrap_or(i64::from(u32::MAX))),
     };
     match container.state {
-        ContainerState::Running if container.is_ghost => {
+        ContainerState::Running if container.is_ghost || container.has_lost_monitor => {
             if is_4 {
                 container.state = ContainerState::Stopping;
                 return Ok(Stopping::Nothing);
             }
             container.is_ghost = false;
+            container.has_lost_monitor = false;
             container.end(now, -1, false);
             container.is_stopped_on_purpose = true;
             container.exit();
@@ -170,7 +173,7 @@ pub(super) async fn finish_stop(
         }
         Some(_) | None => false,
     });
-    mock.sleep_until(mock.now() + STOP_OVERHEAD).await;
+    mock.overhead(STOP_OVERHEAD).await?;
     Ok(if is_killed && grace > 0 {
         format!(
             "time=\"{}\" level=warning msg=\"StopSignal SIGTERM failed to stop container {name} in {grace} seconds, resorting to SIGKILL\"\n",
