@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use archipelago_lab::conformance::case::{self, Case, Step};
 use archipelago_lab::conformance::player::Side;
-use archipelago_lab::conformance::record;
 use archipelago_lab::conformance::shards::Shards;
+use archipelago_lab::conformance::{random, record};
 use archipelago_lab::image::Base;
 use archipelago_lab::image::inputs::source_root;
 use archipelago_lab::{Session, engine};
@@ -22,7 +22,7 @@ pub(crate) struct Conformance {
     #[arg(long)]
     base: Vec<Base>,
     /// Keep what real podman answers, as PODMAN-VERSION/FILE.json
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "emit")]
     record: bool,
     /// The folder for that [default: tests/fixtures]
     #[arg(long, value_name = "DIR")]
@@ -33,6 +33,18 @@ pub(crate) struct Conformance {
     /// A JSON array of cases instead of the corpus
     #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
     plan: Option<PathBuf>,
+    /// So many random sequences instead of the corpus
+    #[arg(long, value_name = "N", conflicts_with_all = ["corpus", "plan"])]
+    random: Option<u64>,
+    /// The seed of the first random sequence; the others have the seeds that follow
+    #[arg(long, value_name = "S", default_value_t = 0, requires = "random")]
+    seed: u64,
+    /// How many steps a random sequence has, at least [default: 30 to 40]
+    #[arg(long, value_name = "M", requires = "random")]
+    steps: Option<usize>,
+    /// Play nothing: write the cases there, as `--plan` reads them
+    #[arg(long, value_name = "FILE")]
+    emit: Option<PathBuf>,
     /// Only cases in whose FILE::CASE this text is; may be given several times
     #[arg(long, value_name = "TEXT")]
     case: Vec<String>,
@@ -45,6 +57,16 @@ pub(crate) struct Conformance {
 }
 
 impl Conformance {
+    /// Writes the cases, where that is all that is asked for.
+    pub(crate) fn emit(&self) -> anyhow::Result<bool> {
+        let Some(file) = &self.emit else {
+            return Ok(false);
+        };
+        let text = serde_json::to_string_pretty(&self.cases()?)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
+        Ok(true)
+    }
+
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let cases = self.cases()?;
         let docker = engine::connect(&session.endpoint)?;
@@ -101,14 +123,20 @@ impl Conformance {
     }
 
     fn cases(&self) -> anyhow::Result<Vec<Case>> {
-        let mut cases = match &self.plan {
-            Some(plan) => {
+        let mut cases = match (&self.plan, self.random) {
+            (_, Some(count)) => {
+                let steps = self.steps.map_or(random::STEPS, |steps| steps..=steps);
+                (self.seed..self.seed.saturating_add(count))
+                    .map(|seed| random::case(seed, steps.clone()))
+                    .collect()
+            }
+            (Some(plan), None) => {
                 let shown = plan.display();
                 let text = std::fs::read(plan).with_context(|| format!("cannot read `{shown}`"))?;
                 serde_json::from_slice(&text)
                     .with_context(|| format!("`{shown}` is no array of cases"))?
             }
-            None => case::corpus(
+            (None, None) => case::corpus(
                 &self
                     .corpus
                     .clone()

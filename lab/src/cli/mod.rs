@@ -76,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
         Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
+        Command::Conformance(conformance) if conformance.emit()? => Ok(ExitCode::SUCCESS),
         Command::Conformance(conformance) => {
             entered(async move |session| conformance.run(&session).await)
         }
