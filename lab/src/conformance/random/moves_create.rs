@@ -141,10 +141,17 @@ impl Moves<'_, '_> {
         with(6, "--init".into());
         with(4, "--user 1000".into());
         with(3, "--entrypoint /fixture".into());
-        with(
-            15,
-            "--health-cmd '/fixture check' --health-interval disable --health-retries 2".into(),
-        );
+        let check = self.pick(&[
+            "[\"/fixture\", \"check\"]",
+            "[\"/fixture\", \"check\"]",
+            // Through a shell, which the image does not have.
+            "/fixture check",
+        ]);
+        if self.dice.chance(15) {
+            options.push(format!(
+                "--health-cmd '{check}' --health-interval disable --health-retries 2"
+            ));
+        }
         options
     }
 }
