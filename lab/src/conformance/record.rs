@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use super::player::{PlayError, io};
 use super::transcript::Transcript;
 
+/// The kernel that all recordings name.
+const KERNEL: &str = "6.12.0";
+
 /// Writes transcripts below a folder; the files it has written. Files of other corpus files stay as they are, and in one
 /// that is there already the cases that were not played.
 ///
@@ -37,10 +40,19 @@ pub fn write(
         let mut text = serde_json::to_string_pretty(&merged(before, &new))
             .map_err(|error| io(format!("write `{shown}`"))(error.into()))?;
         text.push('\n');
+        let text = anonymous(&text, &rustix::system::uname().release().to_string_lossy());
         std::fs::write(&path, text).map_err(io(format!("write `{shown}`")))?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// Without the name of this machine's kernel, which `podman info` prints and which says nothing about podman.
+fn anonymous(text: &str, kernel: &str) -> String {
+    match kernel {
+        "" => text.to_owned(),
+        kernel => text.replace(kernel, KERNEL),
+    }
 }
 
 /// The new ones instead of those of the same cases before, in their place; cases that were not there come last.
@@ -104,6 +116,13 @@ mod tests {
         let files = read(into.path(), "1.2.3").unwrap();
         assert_eq!(files["a"], [again, y]);
         assert_eq!(files["b"], [z]);
+    }
+
+    #[test]
+    fn the_kernel_of_whoever_recorded_is_not_kept() {
+        let text = r#"\"kernel\": \"6.1.2-my-own\""#;
+        assert_eq!(anonymous(text, "6.1.2-my-own"), r#"\"kernel\": \"6.12.0\""#);
+        assert_eq!(anonymous(text, ""), text);
     }
 
     #[test]
