@@ -16,8 +16,12 @@ pub(super) fn stdout(
             .lines()
             .map(|line| columns(&normal(&without_pids(argv, line), given)))
             .collect();
-        // The log's order differs from run to run; the order for each container is compared in the look at the end.
-        if argv.first() == Some(&"events") {
+        // The log's order differs from run to run; the order for each container is compared in the look at the end. Several
+        // containers are stopped and removed side by side.
+        if matches!(
+            argv,
+            ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm", ..]
+        ) {
             lines.sort_by(|one, other| one.text.cmp(&other.text));
         }
         lines
@@ -56,6 +60,12 @@ const PROGRESS: &[&str] = &[
     "Storing signatures",
 ];
 
+/// What podman says of its host and not of what it was told to do.
+const NOISE: &[&str] = &[
+    // Some hosts mount a cgroup v1 controller read-only; it comes and goes with the host.
+    "Failed to add conmon to cgroupfs sandbox cgroup",
+];
+
 /// The lines, those of progress as one at their head.
 fn said(text: &str, given: &Given) -> Vec<Normal> {
     let is_progress = |line: &str| PROGRESS.iter().any(|begin| line.starts_with(begin));
@@ -65,7 +75,7 @@ fn said(text: &str, given: &Given) -> Vec<Normal> {
     });
     let others = text
         .lines()
-        .filter(|line| !is_progress(line))
+        .filter(|line| !is_progress(line) && !NOISE.iter().any(|noise| line.contains(noise)))
         .map(|line| columns(&normal(line, given)));
     progress.into_iter().chain(others).collect()
 }

@@ -144,6 +144,12 @@ const RULES: &[Rule] = &[
         "the host's file system",
     ),
     rule(
+        "inspect",
+        "Config.Env",
+        How::AnyOrder,
+        "podman keeps them in a map: the same command gave both orders",
+    ),
+    rule(
         "ps",
         "Networks",
         How::AnyOrder,
