@@ -1,28 +1,44 @@
 //! `lab conformance`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use archipelago_lab::conformance::case::{self, Case, Step};
+use archipelago_lab::conformance::exceptions::Exceptions;
 use archipelago_lab::conformance::player::Side;
+use archipelago_lab::conformance::program::Program;
 use archipelago_lab::conformance::shards::Shards;
-use archipelago_lab::conformance::{random, record};
+use archipelago_lab::conformance::transcript::Transcript;
+use archipelago_lab::conformance::{both, random, record};
 use archipelago_lab::image::Base;
 use archipelago_lab::image::inputs::source_root;
 use archipelago_lab::{Session, engine};
 use clap::Args;
 
+use super::exit_code;
 use super::progress::{Bar, Spinner};
+
+/// How many runs of both sides one case may take to get short.
+const RUNS: usize = 60;
+
+/// How many cases that differ are shortened.
+const SHORTENED: usize = 5;
 
 #[derive(Debug, Args)]
 pub(crate) struct Conformance {
     /// debian-12, debian-13, debian-sid, fedora, or a reference; may be given several times
     #[arg(long)]
     base: Vec<Base>,
-    /// Keep what real podman answers, as PODMAN-VERSION/FILE.json
-    #[arg(long, required_unless_present = "emit")]
+    /// The program that says it is podman [default: mock-podman of this workspace, which is built]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["record", "twice"])]
+    against: Option<PathBuf>,
+    /// Compare a lab's podman with itself: what differs then hangs on chance
+    #[arg(long, conflicts_with = "record")]
+    twice: bool,
+    /// Compare nothing: keep what real podman answers, as PODMAN-VERSION/FILE.json
+    #[arg(long)]
     record: bool,
     /// The folder for that [default: tests/fixtures]
     #[arg(long, value_name = "DIR")]
@@ -69,12 +85,19 @@ impl Conformance {
 
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let cases = self.cases()?;
+        let exceptions = Exceptions::read(&source_root().join("lab/conformance/exceptions.toml"))?;
+        let program = match &self.against {
+            Some(program) => Some(program.clone()),
+            None if self.record || self.twice => None,
+            None => Some(build()?),
+        };
         let docker = engine::connect(&session.endpoint)?;
         let bases = if self.base.is_empty() {
             vec![Base::preferred()?]
         } else {
             self.base.clone()
         };
+        let mut agree = true;
         for base in bases {
             let spinner = Spinner::new("looking for the lab image");
             let mut say = |doing: &str| spinner.say(doing);
@@ -83,43 +106,98 @@ impl Conformance {
             let limit = Duration::from_secs(self.limit);
             let mut labs = Shards::start(&base, self.shards, limit).await?;
             drop(spinner);
-            let begun = Instant::now();
-            let bar = Bar::new(cases.len());
-            let mut transcripts = Vec::new();
-            let played = labs
-                .play(&cases, &mut |transcript| {
-                    bar.done(&transcript.case);
-                    transcripts.push(transcript);
-                })
-                .await;
-            drop(bar);
-            let seconds = begun.elapsed().as_secs_f32();
-            // In the order of the corpus, whichever lab was first.
-            let place = |name: &str| cases.iter().position(|case| case.name == name);
-            transcripts.sort_by_key(|transcript| place(&transcript.case));
-            let into = self
-                .into
-                .clone()
-                .unwrap_or_else(|| source_root().join("tests/fixtures"));
-            // What was played before something went wrong is as good as ever.
-            let files = record::write(&into, labs.version(), &transcripts)?;
-            println!(
-                "{base}: podman {}, {} cases, {} commands, {seconds:.1} s, {} files in {}",
-                labs.version(),
-                transcripts.len(),
-                transcripts
-                    .iter()
-                    .map(|transcript| transcript.played.iter())
-                    .map(|played| played.filter(|played| is_command(&played.step)).count())
-                    .sum::<usize>(),
-                files.len(),
-                into.display(),
-            );
+            let done = if self.record {
+                self.record(&base, &mut labs, &cases).await.map(|()| true)
+            } else if let Some(program) = &program {
+                let mut mock = Program::new(program, labs.version(), limit);
+                self.compare(&mut labs, &mut mock, &cases, &exceptions)
+                    .await
+            } else {
+                let mut again = Shards::start(&base, self.shards, limit).await?;
+                let done = self
+                    .compare(&mut labs, &mut again, &cases, &exceptions)
+                    .await;
+                again.stop().await?;
+                done
+            };
             let stopped = labs.stop().await;
-            played?;
+            agree &= done?;
             stopped?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if agree {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(exit_code::FAILED)
+        })
+    }
+
+    /// Plays the cases on both sides, says where they differ, and shortens random ones.
+    async fn compare(
+        &self,
+        real: &mut Shards,
+        mock: &mut impl Side,
+        cases: &[Case],
+        exceptions: &Exceptions,
+    ) -> anyhow::Result<bool> {
+        let bar = Bar::new(cases.len());
+        let pairs = both::play(real, mock, cases, &mut |case| bar.done(case)).await?;
+        drop(bar);
+        let is_all = self.random.is_none() && self.plan.is_none() && self.case.is_empty();
+        let report = both::report(real.version(), &pairs, exceptions, is_all);
+        println!("{report}");
+        if self.random.is_none() || self.twice {
+            return Ok(report.agrees());
+        }
+        let differing = cases
+            .iter()
+            .filter(|case| report.divergences().iter().any(|it| it.case == case.name));
+        for case in differing.take(SHORTENED) {
+            let spinner = Spinner::new(&format!("looking for less than {}", case.name));
+            let divergences: Vec<_> = report
+                .divergences()
+                .iter()
+                .filter(|it| it.case == case.name)
+                .cloned()
+                .collect();
+            let small = both::shortest(real, mock, case, &divergences, exceptions, RUNS).await?;
+            drop(spinner);
+            println!("\n{}", both::toml(&small));
+        }
+        Ok(report.agrees())
+    }
+
+    /// Keeps what real podman answers.
+    async fn record(&self, base: &Base, labs: &mut Shards, cases: &[Case]) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let bar = Bar::new(cases.len());
+        let mut transcripts = Vec::new();
+        let played = labs
+            .play(cases, &mut |transcript| {
+                bar.done(&transcript.case);
+                transcripts.push(transcript);
+            })
+            .await;
+        drop(bar);
+        let seconds = begun.elapsed().as_secs_f32();
+        // In the order of the corpus, whichever lab was first.
+        let place = |name: &str| cases.iter().position(|case| case.name == name);
+        transcripts.sort_by_key(|transcript| place(&transcript.case));
+        let into = self
+            .into
+            .clone()
+            .unwrap_or_else(|| source_root().join("tests/fixtures"));
+        // What was played before something went wrong is as good as ever.
+        let files = record::write(&into, labs.version(), &transcripts)?;
+        println!(
+            "{base}: podman {}, {} cases, {} commands, {seconds:.1} s, {} files in {}",
+            labs.version(),
+            transcripts.len(),
+            transcripts.iter().map(commands).sum::<usize>(),
+            files.len(),
+            into.display(),
+        );
+        played?;
+        Ok(())
     }
 
     fn cases(&self) -> anyhow::Result<Vec<Case>> {
@@ -149,6 +227,41 @@ impl Conformance {
         ensure!(!cases.is_empty(), "there is no such case");
         Ok(cases)
     }
+}
+
+/// Builds `mock-podman`; its path.
+fn build() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = std::process::Command::new(cargo)
+        .args([
+            "build",
+            "--bin",
+            "mock-podman",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .current_dir(source_root())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("cannot start cargo to build `mock-podman`: name a program with --against")?;
+    ensure!(output.status.success(), "`mock-podman` cannot be built");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let built = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .find(|path| path.file_name() == Path::new("mock-podman").file_name());
+    match built {
+        Some(path) => Ok(path),
+        None => {
+            bail!("cargo does not say where it put `mock-podman`: name a program with --against")
+        }
+    }
+}
+
+fn commands(transcript: &Transcript) -> usize {
+    let played = transcript.played.iter();
+    played.filter(|played| is_command(&played.step)).count()
 }
 
 /// Whether a step gives podman a command line.

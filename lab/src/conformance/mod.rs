@@ -5,6 +5,7 @@
 //!                           (a lab's podman, or a program that says it is one)
 //! ```
 
+pub mod both;
 pub mod case;
 pub mod compare;
 pub mod divergence;
