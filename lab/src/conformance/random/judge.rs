@@ -171,7 +171,9 @@ impl World {
                 for name in names {
                     match self.containers.get(*name) {
                         None => expect = Expect::Refused,
-                        Some(it) if command.last("condition") == Some("running") && it.runs() => {}
+                        Some(it)
+                            if command.last("condition") == Some("running")
+                                && it.state == State::Up => {}
                         Some(_) if command.has("condition") => {
                             return Err(Unsafe("an endless wait"));
                         }
