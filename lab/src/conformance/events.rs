@@ -53,11 +53,34 @@ fn by_thing<'a>(events: &'a [Value], given: &Given) -> BTreeMap<String, Vec<&'a 
     for (thing, events) in &mut things {
         if thing.starts_with("container ") {
             events.sort_by_key(|event| time(event));
+            *events = steady_ends(events);
         } else {
             events.sort_by_key(|event| word(event, "Status"));
         }
     }
     things
+}
+
+/// The end of an exec right behind its beginning, and once: podman writes it once or twice, and now or a bit later.
+fn steady_ends<'a>(events: &[&'a Value]) -> Vec<&'a Value> {
+    let is_end = |event: &&&Value| word(event, "Status") == "exec_died";
+    let mut used = vec![false; events.len()];
+    let mut steady = Vec::new();
+    for (at, event) in events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| !is_end(event))
+    {
+        steady.push(*event);
+        if word(event, "Status") == "exec" {
+            let mut later = (at + 1..events.len()).filter(|at| is_end(&&events[*at]) && !used[*at]);
+            if let Some(end) = later.next() {
+                used[end] = true;
+                steady.push(events[end]);
+            }
+        }
+    }
+    steady
 }
 
 /// One of the two; RFC 3339 of one zone sorts as its times do, where fractions are of one length.
@@ -75,4 +98,29 @@ fn word<'a>(event: &'a Value, key: &str) -> &'a str {
 fn line(events: &[&Value]) -> String {
     let words: Vec<&str> = events.iter().map(|event| word(event, "Status")).collect();
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{line, steady_ends};
+
+    fn steady(statuses: &str) -> String {
+        let events: Vec<Value> = statuses
+            .split(' ')
+            .map(|status| json!({ "Status": status }))
+            .collect();
+        line(&steady_ends(&events.iter().collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn the_end_of_an_exec_counts_once_and_at_its_beginning() {
+        let expected = "start, exec, exec_died, died";
+        assert_eq!(steady("start exec exec_died died"), expected);
+        assert_eq!(steady("start exec exec_died exec_died died"), expected);
+        assert_eq!(steady("start exec died exec_died exec_died"), expected);
+        // One that never ends is another thing.
+        assert_eq!(steady("start exec died"), "start, exec, died");
+    }
 }

@@ -15,6 +15,7 @@ mod identities;
 pub mod in_lab;
 pub(crate) mod inside;
 mod json;
+pub mod learn;
 mod lines;
 pub mod normal;
 mod outside;

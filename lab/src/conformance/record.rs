@@ -67,6 +67,23 @@ fn merged(before: Vec<Transcript>, new: &[&Transcript]) -> Vec<Transcript> {
     all
 }
 
+/// The versions that something is recorded of.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn versions(from: &Path) -> Result<Vec<String>, PlayError> {
+    let shown = from.display().to_string();
+    let mut versions = Vec::new();
+    for entry in std::fs::read_dir(from).map_err(io(format!("read `{shown}`")))? {
+        let name = entry.map_err(io(format!("read `{shown}`")))?.file_name();
+        if let Some(version) = name.to_string_lossy().strip_prefix("podman-") {
+            versions.push(version.to_owned());
+        }
+    }
+    versions.sort();
+    Ok(versions)
+}
+
 /// Reads what [`write()`] wrote for one version, by the names of the corpus files.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ impl World {
                 }
             }
             Step::KillProcess(name) => {
-                self.ends_by_itself(name, |_| true)?;
+                self.ends_by_itself(name, |_| false)?;
                 Ok(Expect::Accepted)
             }
             Step::Reboot => {

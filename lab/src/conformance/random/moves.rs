@@ -3,8 +3,9 @@
 use super::dice::Dice;
 use super::world::{App, FIXTURE, State, World};
 
-/// The names that sequences work with; few, so that they clash.
-pub(super) const CONTAINERS: &[&str] = &["a", "b", "c"];
+/// The names that sequences work with; few, so that they clash. None is made of hexadecimal digits alone: it would be the
+/// beginning of some container's id now and then.
+pub(super) const CONTAINERS: &[&str] = &["web", "lnd", "tor"];
 pub(super) const VOLUMES: &[&str] = &["data", "logs"];
 pub(super) const NETWORKS: &[&str] = &["one", "two"];
 pub(super) const SECRETS: &[&str] = &["key", "token"];
@@ -31,7 +32,7 @@ const FAMILIES: &[(usize, Draw)] = &[
         vec![format!(
             "podman rename {} {}",
             moves.any(),
-            moves.pick(&["a", "b", "c", "d", "'b d'"])
+            moves.pick(&["web", "lnd", "tor", "old", "'no name'"])
         )]
     }),
     (12, |moves| moves.ps()),
@@ -243,9 +244,9 @@ impl Moves<'_, '_> {
             "",
         ];
         const FILTERS: &[&str] = &[
-            "name=a",
-            "name=^b$",
-            "name=[ab]",
+            "name=o",
+            "name=^lnd$",
+            "name=^[wl]",
             "status=running",
             "status=exited",
             "status=created",

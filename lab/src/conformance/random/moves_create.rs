@@ -28,7 +28,7 @@ impl Moves<'_, '_> {
             .filter(|name| !self.world.containers.contains_key(*name))
             .collect();
         let name = match self.dice.below(100) {
-            0 => "'b d'",
+            0 => "'no name'",
             1 => "-x",
             2..=74 if !free.is_empty() => self.dice.pick(&free),
             _ => self.pick(CONTAINERS),

@@ -264,6 +264,11 @@ fn races_are_seen() {
         !safe(&["podman run --name a $FIXTURE serve 8080"]),
         "for ever"
     );
+    assert!(!safe(&[
+        "podman run -d --name a --restart always $FIXTURE serve 8080",
+        "kill-process a",
+        "until a exited"
+    ]));
     assert!(!safe(&["podman rmi $FIXTURE"]), "the last name");
     assert!(!safe(&[
         "podman tag $FIXTURE localhost/other:1",
@@ -278,5 +283,12 @@ proptest! {
     #[test]
     fn sequences_are_safe(case in Sequences { steps: 10..=20 }) {
         prop_assert!(is_safe(&case));
+    }
+}
+
+#[test]
+fn no_name_is_the_beginning_of_an_id() {
+    for name in super::moves::CONTAINERS {
+        assert!(!name.chars().all(|c| c.is_ascii_hexdigit()), "{name}");
     }
 }
