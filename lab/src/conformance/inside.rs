@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::case::{Case, FIXTURE, Need};
-use super::outside::{Machine, Outside, thaw};
+use super::outside::{Machine, Outside};
 use super::player::{Play, PlayError, Progress, looks};
 use super::podman::{Podman, words};
 use super::protocol::{Line, Plan};
@@ -15,8 +15,6 @@ use super::transcript::{Outcome, Transcript};
 const ARCHIVE: &str = "/var/tmp/fixture.tar";
 /// Where `podman login` keeps what it was given.
 const LOGINS: &str = "/run/containers/0/auth.json";
-/// Where cgroup v1 freezes processes.
-const FREEZER: &str = "/sys/fs/cgroup/freezer";
 /// On cgroup v1 systemd leaves folders for controllers that it could not mount, because another machine, the host, has
 /// them elsewhere. podman believes in them and warns at each start of a container; nodes have no such folders.
 const ONLY_REAL_CONTROLLERS: &str = r#"
@@ -86,10 +84,7 @@ async fn play(path: &Path) -> Result<Line, PlayError> {
         };
         let transcript = match play.play(case).await? {
             Progress::Done(transcript) => transcript,
-            Progress::Reboot(resume) => {
-                thaw(Path::new(FREEZER)).map_err(super::player::io("thaw what is paused"))?;
-                return Ok(Line::Reboot(Box::new(resume)));
-            }
+            Progress::Reboot(resume) => return Ok(Line::Reboot(Box::new(resume))),
         };
         let tidied = tidy(&podman, Some((case, &transcript))).await?;
         say(&Line::Played(Box::new(transcript)))?;

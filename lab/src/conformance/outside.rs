@@ -125,28 +125,6 @@ impl Outside {
     }
 }
 
-/// Lets frozen processes go on, behind podman's back: on cgroup v1 not even SIGKILL ends them, so a machine with a paused
-/// container could not lose its power. What podman believes stays as it was.
-pub(super) fn thaw(freezer: &Path) -> std::io::Result<()> {
-    let entries = match std::fs::read_dir(freezer) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            thaw(&entry.path())?;
-        }
-    }
-    let state = freezer.join("freezer.state");
-    match std::fs::read_to_string(&state) {
-        Ok(text) if text.trim() != "THAWED" => std::fs::write(&state, "THAWED"),
-        // The root group has none.
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
 /// Tells a mock.
 pub(super) async fn tell(podman: &Podman, verb: &[&str]) -> Result<Outcome, PlayError> {
     let argv = [&["mock"], verb].concat();
@@ -279,18 +257,6 @@ mod tests {
         process(proc, 3, "conmon", "conmon", "4");
         process(proc, 5, "podman", "podman\0container\0cleanup\0", "");
         assert!(busy(proc));
-    }
-
-    #[test]
-    fn frozen_groups_are_thawed_however_deep() {
-        let freezer = tempfile::tempdir().unwrap();
-        let deep = freezer.path().join("a/b");
-        std::fs::create_dir_all(&deep).unwrap();
-        std::fs::write(deep.join("freezer.state"), "FROZEN\n").unwrap();
-        thaw(freezer.path()).unwrap();
-        let state = std::fs::read_to_string(deep.join("freezer.state")).unwrap();
-        assert_eq!(state, "THAWED");
-        thaw(&freezer.path().join("none")).unwrap();
     }
 
     #[tokio::test]

@@ -1,11 +1,18 @@
 //! Power: a cut is an ordinary step of a test.
 
+use std::time::Duration;
+
 use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptionsBuilder, StartContainerOptions,
     StopContainerOptionsBuilder,
 };
 
 use super::{Lab, LabError, PROMPT, refused};
+
+/// Lets go of what is paused. cgroup v1 keeps frozen processes from dying: the engine would wait for them in vain.
+const THAW: &str = "find /sys/fs/cgroup/freezer -name freezer.state 2>/dev/null | while read -r state; do echo THAWED > $state; done";
+/// How long that may take.
+const THAWED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Lab {
     /// Cuts the power and boots again: every process ends at once, `/run` is empty, disks are as they were. What podman
@@ -17,6 +24,14 @@ impl Lab {
 
     /// Cuts the power.
     pub async fn power_off(&self) -> Result<(), LabError> {
+        // A lab that hangs can lose its power too.
+        let thawing = self.exec(&["sh", "-c", THAW]);
+        if !matches!(
+            tokio::time::timeout(THAWED_WITHIN, thawing).await,
+            Ok(Ok(_))
+        ) {
+            tracing::debug!(lab = self.id, "what is paused was not thawed");
+        }
         let options = KillContainerOptionsBuilder::default()
             .signal("KILL")
             .build();

@@ -98,6 +98,17 @@ async fn power_loss_keeps_disks_and_empties_run() -> anyhow::Result<()> {
         "echo safe >/etc/on-disk; echo lost >/run/in-memory",
     ])
     .await?;
+    // On cgroup v1 not even SIGKILL ends what is frozen.
+    let run = [
+        "podman",
+        "run",
+        "--detach",
+        "--name",
+        "paused",
+        FIXTURE_IMAGE,
+    ];
+    lab.succeed(&[&run[..], &["ignore-term"]].concat()).await?;
+    lab.succeed(&["podman", "pause", "paused"]).await?;
     let before = lab.succeed(&["cat", "/proc/1/stat"]).await?;
     lab.power_loss().await?;
     let after = lab.succeed(&["cat", "/proc/1/stat"]).await?;
