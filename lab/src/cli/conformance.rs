@@ -1,5 +1,7 @@
 //! `lab conformance`.
 
+mod learn;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use archipelago_lab::conformance::player::Side;
 use archipelago_lab::conformance::program::Program;
 use archipelago_lab::conformance::shards::Shards;
 use archipelago_lab::conformance::transcript::Transcript;
-use archipelago_lab::conformance::{both, learn, random, record};
+use archipelago_lab::conformance::{both, random, record};
 use archipelago_lab::image::Base;
 use archipelago_lab::image::inputs::source_root;
 use archipelago_lab::{Session, engine};
@@ -113,7 +115,9 @@ impl Conformance {
             let done = if self.record {
                 self.record(&base, &mut labs, &cases).await.map(|()| true)
             } else if self.learn {
-                self.learn(&mut labs, &cases).await.map(|()| true)
+                learn::learn(&mut labs, &cases, self.into.as_deref())
+                    .await
+                    .map(|()| true)
             } else if let Some(program) = &program {
                 let mut mock = Program::new(program, labs.version(), limit);
                 self.compare(&mut labs, &mut mock, &cases, &exceptions)
@@ -170,54 +174,6 @@ impl Conformance {
             println!("\n{}", both::toml(&small));
         }
         Ok(report.agrees())
-    }
-
-    /// Says what is new in a podman, and writes a draft of its profile.
-    async fn learn(&self, labs: &mut Shards, cases: &[Case]) -> anyhow::Result<()> {
-        let known = record::versions(&source_root().join("tests/fixtures"))?;
-        let version = labs.version().to_owned();
-        let others: Vec<String> = known.into_iter().filter(|it| *it != version).collect();
-        let nearest = learn::nearest(&others, &version)
-            .context("no podman is recorded: `cargo lab conformance --record` first")?;
-        let recorded = record::read(&source_root().join("tests/fixtures"), nearest)?;
-        let recorded: Vec<Transcript> = recorded.into_values().flatten().collect();
-        let mut all = vec![learn::questions()];
-        all.extend_from_slice(cases);
-        let bar = Bar::new(all.len());
-        let mut played = Vec::new();
-        labs.play(&all, &mut |transcript| {
-            bar.done(&transcript.case);
-            played.push(transcript);
-        })
-        .await?;
-        drop(bar);
-        let groups = learn::differences(&version, &recorded, &played);
-        for group in &groups {
-            println!("{group}");
-        }
-        println!(
-            "podman {version} against {nearest}: {} cases, {} kinds of differences",
-            cases.len(),
-            groups.len()
-        );
-        let answers = played.iter().find(|it| it.case == all[0].name);
-        let files = learn::draft(answers.context("the lab's podman was not asked")?)?;
-        let into = self.into.clone();
-        let into = into.unwrap_or_else(|| source_root().join("target/profiles"));
-        let folder = into.join(&version);
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make `{}`", folder.display()))?;
-        for (file, text) in &files {
-            let path = folder.join(file);
-            std::fs::write(&path, text)
-                .with_context(|| format!("cannot write `{}`", path.display()))?;
-        }
-        println!(
-            "a draft of its profile: {} files in {}",
-            files.len(),
-            folder.display()
-        );
-        Ok(())
     }
 
     /// Keeps what real podman answers.

@@ -85,7 +85,7 @@ impl<'a> Documents<'a> {
             (Value::Object(real), Value::Object(mock)) => self.object(real, mock),
             (Value::Array(real), Value::Array(mock)) => {
                 if how == Some(How::AnyOrder) {
-                    self.array(&sorted(real), &sorted(mock));
+                    self.array(&sorted(real, self.real), &sorted(mock, self.mock));
                 } else {
                     self.array(real, mock);
                 }
@@ -251,8 +251,8 @@ fn name(value: &Value) -> Option<&str> {
     name.or_else(|| map.get("Names")?.as_array()?.first()?.as_str())
 }
 
-fn sorted(list: &[Value]) -> Vec<Value> {
+fn sorted(list: &[Value], given: &Given) -> Vec<Value> {
     let mut list = list.to_vec();
-    list.sort_by_key(ToString::to_string);
+    list.sort_by_cached_key(|value| normal(&value.to_string(), given).text);
     list
 }

@@ -16,12 +16,16 @@ pub(super) fn stdout(
             .lines()
             .map(|line| columns(&normal(&without_pids(argv, line), given)))
             .collect();
+        // Volumes are in the order of their names, some of which are made up.
+        let is_volumes = matches!(argv, ["volume", "ls" | "prune", ..]);
         // The log's order differs from run to run; the order for each container is compared in the look at the end. Several
         // containers are stopped and removed side by side.
-        if matches!(
-            argv,
-            ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm", ..]
-        ) {
+        if is_volumes
+            || matches!(
+                argv,
+                ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm", ..]
+            )
+        {
             lines.sort_by(|one, other| one.text.cmp(&other.text));
         }
         lines

@@ -9,6 +9,7 @@ pub mod both;
 pub mod case;
 pub mod compare;
 pub mod divergence;
+pub mod draft;
 mod events;
 pub mod exceptions;
 mod identities;

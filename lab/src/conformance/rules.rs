@@ -18,7 +18,8 @@ pub enum How {
 struct Rule {
     /// Whose documents: the command without flags and names; empty for all.
     family: &'static str,
-    /// The last keys of the path, without numbers of elements; `*` is any key, `**` at the end all that is below.
+    /// The last keys of the path, without numbers of elements; `*` is any key, `**` at the end all that is below. Empty: the
+    /// document itself.
     path: &'static str,
     how: How,
     #[expect(dead_code, reason = "the table is its own documentation")]
@@ -155,7 +156,14 @@ const RULES: &[Rule] = &[
         How::AnyOrder,
         "podman keeps them in a map: no order is stable",
     ),
+    rule("volume ls", "", How::AnyOrder, MADE_UP_NAMES),
+    rule("inspect", "HostConfig.Binds", How::AnyOrder, MADE_UP_NAMES),
+    rule("inspect", "Mounts", How::AnyOrder, MADE_UP_NAMES),
+    rule("ps", "Mounts", How::AnyOrder, MADE_UP_NAMES),
 ];
+
+const MADE_UP_NAMES: &str =
+    "in the order of the volumes' names, and those without a name have a made-up one";
 
 /// How far the value at `path` of a document of this family is compared; in full where no rule says otherwise.
 pub fn how(family: &str, path: &[String]) -> Option<How> {
@@ -173,6 +181,9 @@ fn fits(pattern: &str, path: &[String]) -> bool {
 }
 
 fn ends_with(path: &[String], pattern: &str) -> bool {
+    if pattern.is_empty() {
+        return path.is_empty();
+    }
     let mut path = path.iter().rev();
     pattern
         .rsplit('.')

@@ -32,6 +32,12 @@ impl World {
         if container.auto_remove && container.broken {
             return Err(Unsafe("a refused start of a container that removes itself"));
         }
+        if command.all("volume").any(|volume| !volume.contains(':')) {
+            if self.anonymous {
+                return Err(Unsafe("two volumes whose names are made up"));
+            }
+            self.anonymous = true;
+        }
         let runs = command.name == "run";
         let detached = command.has("detach");
         match container.app {

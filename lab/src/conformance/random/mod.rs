@@ -14,6 +14,7 @@ mod argv;
 mod dice;
 mod judge;
 mod judge_create;
+mod judge_life;
 mod judge_other;
 mod moves;
 mod moves_create;

@@ -131,6 +131,8 @@ pub(crate) struct World {
     pub(super) files: BTreeSet<String>,
     pub(super) images: BTreeMap<String, Known>,
     pub(super) rebooted: bool,
+    /// A volume without a name was made.
+    pub(super) anonymous: bool,
 }
 
 /// The fixture image's reference, as steps write it.
@@ -146,6 +148,7 @@ impl Default for World {
             files: BTreeSet::new(),
             images: BTreeMap::from([(FIXTURE.to_owned(), Known::Surely)]),
             rebooted: false,
+            anonymous: false,
         }
     }
 }
