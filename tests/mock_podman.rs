@@ -71,7 +71,7 @@ async fn what_is_not_implemented_is_an_error_that_quotes_it() {
     ok(&mock, "run -d --name a FIXTURE serve 80").await;
     for (line, quoted) in [
         ("system prune -f", "system prune -f"),
-        ("ps --bogus", "--bogus"),
+        ("ps --size", "--size"),
         ("ps -a --format {{.Ports}}", "{{.Ports}}"),
         ("ps -a --filter ancestor=x", "ancestor=x"),
         ("run FIXTURE serve 80", "podman run"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::behaviour::Behaviour;
+
 /// A line of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Line {
@@ -64,6 +66,8 @@ pub(super) enum App {
     NoHandler,
     /// A server that ends with 0 on SIGTERM.
     Server,
+    /// A program that behaves as it was told.
+    Scripted(Behaviour),
     /// A program that is not in the image.
     NotThere { program: String },
 }
@@ -151,6 +155,7 @@ impl App {
             | Self::BadUsage
             | Self::NoHandler
             | Self::Server
+            | Self::Scripted(_)
             | Self::NotThere { .. } => Vec::new(),
         }
     }
@@ -165,6 +170,7 @@ impl App {
                 last_words: vec![Line::err(format!("exiting with {code}"))],
             }),
             Self::Oom { limit_mib } => Some(out_of_memory(*limit_mib, memory)),
+            Self::Scripted(behaviour) => scripted_end(behaviour),
             Self::BadUsage => Some(Ending {
                 after: PROMPT,
                 code: 64,
@@ -197,6 +203,8 @@ impl App {
                 ends(PROMPT, 0, vec![Line::out("SIGTERM: stopping")])
             }
             Self::Server => ends(PROMPT, 0, Vec::new()),
+            Self::Scripted(behaviour) if behaviour.ignores_term => None,
+            Self::Scripted(behaviour) => ends(behaviour.stops_in.unwrap_or(PROMPT), 0, Vec::new()),
             Self::SlowStop(grace) => ends((*grace).max(PROMPT), 0, vec![Line::out("stopped")]),
             Self::IgnoreTerm => None,
             // The kernel gives PID 1 no default actions for signals.
@@ -212,7 +220,18 @@ impl App {
 
     /// Whether a health check of it passes right after its start.
     pub(super) fn is_healthy(&self) -> bool {
-        matches!(self, Self::Serve { .. } | Self::Server)
+        matches!(self, Self::Serve { .. } | Self::Server | Self::Scripted(_))
+    }
+
+    /// When its health checks begin to fail, after its start.
+    pub(super) fn unhealthy_after(&self) -> Option<Duration> {
+        match self {
+            Self::Serve {
+                unhealthy_after, ..
+            } => *unhealthy_after,
+            Self::Scripted(behaviour) => behaviour.unhealthy_after,
+            _ => None,
+        }
     }
 }
 
@@ -274,6 +293,18 @@ impl Poke {
 /// Whether the image holds the fixture app.
 pub(super) fn is_fixture(image: &str) -> bool {
     image.contains("archipelago-fixture")
+}
+
+fn scripted_end(behaviour: &Behaviour) -> Option<Ending> {
+    let exit = behaviour.exits.map(|(code, after)| (after, code, false));
+    let oom = behaviour.oom_after.map(|after| (after, 137, true));
+    let (after, code, oom) = exit.into_iter().chain(oom).min()?;
+    Some(Ending {
+        after,
+        code,
+        oom,
+        last_words: Vec::new(),
+    })
 }
 
 fn out_of_memory(limit_mib: u64, memory: Option<u64>) -> Ending {

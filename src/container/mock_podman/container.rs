@@ -140,11 +140,12 @@ impl Container {
             .as_ref()
             .map(|_| HealthTrack::new(now, self.app.is_healthy()));
         self.await_health();
-        if let App::Serve {
-            unhealthy_after: Some(after),
-            ..
-        } = self.app
-        {
+        self.arm(now);
+    }
+
+    /// What the program does by itself is due from now on.
+    pub(super) fn arm(&mut self, now: DateTime<Utc>) {
+        if let Some(after) = self.app.unhealthy_after() {
             self.events.push((now + after, Event::Illness));
         }
         if let Some(ending) = self.app.own_end(self.memory) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::app::App;
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::{Container, Mount, News, Port, Restart};
 use super::given::Given;
@@ -148,6 +147,7 @@ fn add(
         .collect::<Result<Vec<_>, _>>()?;
     let entrypoint = parsed.last("entrypoint").map(str::to_owned);
     let image = images::full_reference(image);
+    let app = state.app_of(&name, &image, entrypoint.as_deref(), words);
     state.containers.push(Container {
         id: id.clone(),
         name,
@@ -156,7 +156,7 @@ fn add(
             .get(&image)
             .cloned()
             .unwrap_or_else(String::new),
-        app: App::of(&image, entrypoint.as_deref(), words),
+        app,
         image,
         entrypoint,
         command: words.to_vec(),

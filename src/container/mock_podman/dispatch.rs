@@ -4,6 +4,7 @@ use std::io;
 
 use async_trait::async_trait;
 
+use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
     Call, MockPodman, create, events, images, lifecycle, list, lock, look, remove, resources,
@@ -14,13 +15,10 @@ use crate::container::runtime::{
 };
 
 impl MockPodman {
-    async fn dispatch(&self, args: &[&str]) -> Answer {
+    /// `args` in the spelling of [`front`], `asked` as they were given.
+    async fn dispatch(&self, args: &[&str], asked: &[&str]) -> Answer {
         match args {
             ["version", rest @ ..] => list::version(self, rest),
-            ["--version"] => Ok(Reply::line(format!(
-                "podman version {}",
-                self.with(|state, _| state.version)
-            ))),
             ["ps", rest @ ..] | ["container", "ls" | "list" | "ps", rest @ ..] => {
                 list::ps(self, rest)
             }
@@ -31,18 +29,16 @@ impl MockPodman {
             ["tag", rest @ ..] => images::tag(self, rest),
             ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => images::rmi(self, rest),
             ["stats", rest @ ..] => list::stats(self, rest),
-            ["events", rest @ ..] => events::follow(self, rest, &mut |_| {}).await,
-            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => images::pull(self, rest).await,
             ["volume", command, rest @ ..] => resources::volume(self, command, rest),
             ["network", command, rest @ ..] => resources::network(self, command, rest),
             ["secret", command, rest @ ..] => secrets::secret(self, command, rest),
-            ["container", rest @ ..] => self.dispatch_container(rest).await,
-            _ => self.dispatch_container(args).await,
+            ["container", rest @ ..] => self.dispatch_container(rest, asked).await,
+            _ => self.dispatch_container(args, asked).await,
         }
     }
 
     /// Commands that podman knows with and without `container` before them.
-    async fn dispatch_container(&self, args: &[&str]) -> Answer {
+    async fn dispatch_container(&self, args: &[&str], asked: &[&str]) -> Answer {
         match args {
             ["create", rest @ ..] => create::create(self, rest).await,
             ["run", rest @ ..] => create::run(self, rest).await,
@@ -60,7 +56,7 @@ impl MockPodman {
             ["logs", rest @ ..] => look::logs(self, rest),
             ["wait", rest @ ..] => look::wait(self, rest).await,
             ["exec", rest @ ..] => look::exec(self, rest),
-            _ => Err(not_implemented(format!("`podman {}`", args.join(" ")))),
+            _ => Err(not_implemented(format!("`podman {}`", asked.join(" ")))),
         }
     }
 }
@@ -69,7 +65,21 @@ impl MockPodman {
 impl CommandExecutor for MockPodman {
     async fn execute(&self, program: &str, args: &[&str]) -> Result<CommandOutput, ExecuteError> {
         self.note(program, args)?;
-        output(program, self.dispatch(args).await)
+        let mut lines = Vec::new();
+        let answer = self.answer(args, &mut |line| lines.push(line)).await;
+        let mut output = output(program, answer)?;
+        let mut before = (Vec::new(), Vec::new());
+        for OutputLine { stream, text } in lines {
+            let bytes = match stream {
+                OutputStream::Stdout => &mut before.0,
+                OutputStream::Stderr => &mut before.1,
+            };
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(b'\n');
+        }
+        output.stdout.splice(0..0, before.0);
+        output.stderr.splice(0..0, before.1);
+        Ok(output)
     }
 
     async fn stream(
@@ -100,17 +110,26 @@ impl MockPodman {
         args: &[&str],
         on_line: &mut (dyn FnMut(OutputLine) + Send),
     ) -> Answer {
-        match args {
-            ["events", rest @ ..] => {
-                let mut on_event = |text| on_line(line(OutputStream::Stdout, text));
-                events::follow(self, rest, &mut on_event).await
+        let version = self.shared.store.look(|state, _| state.version);
+        let words = match front::read(version, args)? {
+            Line::Version => return Ok(Reply::line(format!("podman version {version}"))),
+            Line::Command(words) => words,
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = async {
+            match &words[..] {
+                ["events", rest @ ..] => {
+                    let mut on_event = |text| on_line(line(OutputStream::Stdout, text));
+                    events::follow(self, rest, &mut on_event).await
+                }
+                ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
+                    let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
+                    images::pull_by_line(self, rest, &mut on_step).await
+                }
+                _ => self.dispatch(&words, args).await,
             }
-            ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
-                let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
-                images::pull_by_line(self, rest, &mut on_step).await
-            }
-            _ => self.dispatch(args).await,
-        }
+        };
+        self.befallen(&words, command).await
     }
 
     /// Keeps the command line; refuses another program than podman.
@@ -144,6 +163,12 @@ fn output(program: &str, answer: Answer) -> Result<CommandOutput, ExecuteError> 
     match answer {
         Ok(reply) | Err(Refused::ByPodman(reply)) => Ok(reply.into()),
         Err(Refused::NotImplemented(text)) => Err(did_not_start(program, text)),
+        Err(Refused::Killed) => Ok(Reply {
+            // As a shell has it.
+            code: 137,
+            ..Reply::silent()
+        }
+        .into()),
         Err(Refused::PowerLost) => Err(ExecuteError::LostOutput {
             program: program.to_owned(),
             source: io::Error::new(io::ErrorKind::BrokenPipe, "the machine lost power"),

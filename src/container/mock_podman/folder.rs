@@ -162,7 +162,7 @@ impl Folder {
             held: Mutex::new(held),
             trouble: Mutex::new(None),
         };
-        folder.with(|_, _| ());
+        folder.look(|_, _| ());
         if let Some(error) = folder.trouble() {
             return Err(error);
         }
@@ -185,13 +185,30 @@ impl Folder {
     /// Changes the state, alone among all processes, after what is due has happened. Where the folder cannot be used, the
     /// change is one in memory only, and [`trouble`](Self::trouble) tells.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
+        self.apply(change, true)
+    }
+
+    /// As [`with`](Self::with), and there is nothing to write unless something was due.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&State, DateTime<Utc>) -> T) -> T {
+        self.apply(|state, now| look(state, now), false)
+    }
+
+    fn apply<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T, may_change: bool) -> T {
         let mut held = lock(&self.held);
         let locked = self.refresh(&mut held);
         let now = time(&held.state);
+        let is_new = held.file.is_none();
+        let is_due = held.state.next_event().is_some_and(|at| at <= now);
         held.state.settle(now);
         let result = change(&mut held.state, now);
         held.state.write_log();
-        let saved = locked.and_then(|_locked| self.save(&mut held));
+        let saved = locked.and_then(|_locked| {
+            if is_new || is_due || may_change {
+                self.save(&mut held)
+            } else {
+                Ok(())
+            }
+        });
         if let Err(error) = saved {
             lock(&self.trouble).get_or_insert(error);
         }

@@ -8,25 +8,29 @@
 //! over at once. Nothing runs in the background; what is due happens before the next command looks.
 //!
 //! ```text
-//! dispatch.rs -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets,
+//! dispatch.rs -> front.rs (flags.rs, operands.rs) -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets,
 //!            events)
 //!         -> store.rs (memory, or folder.rs) -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
 //! ```
 
 mod app;
 mod args;
+mod behaviour;
 mod container;
 mod create;
 mod dispatch;
 mod events;
 mod faults;
+mod flags;
 mod folder;
+mod front;
 mod given;
 mod health;
 mod images;
 mod lifecycle;
 mod list;
 mod look;
+mod operands;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "documents are made from it next")
@@ -38,6 +42,7 @@ mod remove;
 mod render;
 mod reply;
 mod resources;
+mod rule;
 mod secrets;
 mod seen;
 mod state;
@@ -53,11 +58,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use self::behaviour::{Behaviour, NotABehaviour};
 pub use self::faults::PullFault;
 pub use self::folder::FolderError;
 use self::folder::{Folder, Log};
-pub use self::registry::RegistryAnswer;
+pub use self::registry::{NotAnAnswer, RegistryAnswer};
 use self::reply::{Refused, not_implemented, refuse};
+pub use self::rule::{FaultEffect, FaultRule, NotAFault};
 pub use self::seen::MockContainer;
 use self::state::State;
 use self::store::{Memory, Store};

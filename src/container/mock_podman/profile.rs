@@ -84,18 +84,26 @@ const KNOWN: [(PodmanVersion, [&str; ALL.len()]); 3] = [
     (PodmanVersion::new(5, 8, 6), documents!("5.8.6")),
 ];
 
+/// How many versions were measured.
+pub(super) const MEASURED: usize = KNOWN.len();
+
+/// Which of the versions that were measured is nearest: of the same major version where there is one, the newest that is
+/// not newer, else the oldest.
+pub(super) fn nearest(version: PodmanVersion) -> usize {
+    let major = |known: PodmanVersion| known.major == version.major;
+    KNOWN
+        .iter()
+        .rposition(|(known, _)| major(*known) && *known <= version)
+        .or_else(|| KNOWN.iter().position(|(known, _)| major(*known)))
+        .or_else(|| KNOWN.iter().rposition(|(known, _)| *known <= version))
+        .unwrap_or(0)
+}
+
 impl Profile {
-    /// The profile of that version, or of the nearest that was measured: of the same major version where there is one, the
-    /// newest that is not newer, else the oldest.
+    /// The profile of that version, or of the [nearest] that was measured.
     pub(super) fn of(version: PodmanVersion) -> &'static Self {
         static READ: [OnceLock<Profile>; KNOWN.len()] = [const { OnceLock::new() }; KNOWN.len()];
-        let major = |known: PodmanVersion| known.major == version.major;
-        let index = KNOWN
-            .iter()
-            .rposition(|(known, _)| major(*known) && *known <= version)
-            .or_else(|| KNOWN.iter().position(|(known, _)| major(*known)))
-            .or_else(|| KNOWN.iter().rposition(|(known, _)| *known <= version))
-            .unwrap_or(0);
+        let index = nearest(version);
         READ[index].get_or_init(|| Self {
             documents: KNOWN[index].1.map(|text| {
                 serde_json::from_str(text).expect("a test reads every document of every profile")

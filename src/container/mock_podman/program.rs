@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::SecondsFormat;
+use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -105,6 +106,11 @@ async fn answer(mock: &MockPodman, args: &[&str]) -> i32 {
         Err(Refused::NotImplemented(text)) => {
             print(OutputStream::Stderr, &format!("{text}\n"));
             FAILED
+        }
+        Err(Refused::Killed) => {
+            // Then it ends as a client ends that somebody kills.
+            let _ = kill_process(getpid(), Signal::KILL);
+            KILLED
         }
         Err(Refused::PowerLost) => KILLED,
     }

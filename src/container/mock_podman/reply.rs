@@ -55,6 +55,8 @@ pub(super) enum Refused {
     ByPodman(Reply),
     /// The mock cannot tell what podman would say.
     NotImplemented(String),
+    /// Somebody killed the client.
+    Killed,
     /// The machine went down while the command ran.
     PowerLost,
 }

@@ -8,6 +8,7 @@ use super::MockPodman;
 use super::app::App;
 use super::container::{Container, Restart};
 use super::images::full_reference;
+use super::state::State;
 use crate::container::status::ContainerState;
 
 /// What there is to see of a container; also one that a test puts there with [`MockPodman::add_container`].
@@ -102,66 +103,79 @@ impl MockPodman {
     /// Puts a container there, as if it had been made at its `created_at` and had come into its state since: one that was
     /// started was so when it was made, one that ended has ended just now. Its image need not be there.
     pub fn add_container(&self, seen: MockContainer) {
+        self.add_containers([seen]);
+    }
+
+    /// As [`add_container`](Self::add_container), many at once.
+    pub fn add_containers(&self, many: impl IntoIterator<Item = MockContainer>) {
         self.with(|state, now| {
-            let id = state.new_id();
-            let image_id = state.images.get(&seen.image).cloned().unwrap_or_default();
-            let pid = state.new_pid();
-            let mut container = Container {
-                id,
-                image_id,
-                app: App::of(&seen.image, None, &seen.command),
-                name: seen.name,
-                image: seen.image,
-                entrypoint: None,
-                command: seen.command,
-                labels: seen.labels,
-                env: Vec::new(),
-                ports: Vec::new(),
-                mounts: Vec::new(),
-                network: "podman".to_owned(),
-                restart: Restart::No,
-                stop_timeout: 10,
-                init: false,
-                auto_remove: false,
-                memory: None,
-                check: None,
-                created_at: seen.created_at,
-                state: ContainerState::Created,
-                pid: 0,
-                exit_code: 0,
-                oom_killed: false,
-                error: String::new(),
-                started_at: None,
-                finished_at: None,
-                restart_count: 0,
-                is_stopped_on_purpose: false,
-                is_ghost: false,
-                has_lost_monitor: false,
-                refuses_removal: 0,
-                health: None,
-                logs: Vec::new(),
-                secret_env: Vec::new(),
-                secret_files: BTreeMap::new(),
-                files: BTreeMap::new(),
-                events: Vec::new(),
-                news: Vec::new(),
-            };
-            match &seen.state {
-                ContainerState::Created | ContainerState::Initialized => {}
-                ContainerState::Stopped | ContainerState::Exited | ContainerState::Removing => {
-                    container.begin(seen.created_at, pid);
-                    container.end(now, seen.exit_code, false);
-                    container.events.clear();
-                }
-                ContainerState::Running
-                | ContainerState::Paused
-                | ContainerState::Stopping
-                | ContainerState::Unknown(_) => container.begin(seen.created_at, pid),
+            for seen in many {
+                state.put(seen, now);
             }
-            container.state = seen.state;
-            // That is past.
-            container.news.clear();
-            state.containers.push(container);
         });
+    }
+}
+
+impl State {
+    fn put(&mut self, seen: MockContainer, now: DateTime<Utc>) {
+        let id = self.new_id();
+        let image_id = self.images.get(&seen.image).cloned().unwrap_or_default();
+        let pid = self.new_pid();
+        let mut container = Container {
+            id,
+            image_id,
+            app: App::of(&seen.image, None, &seen.command),
+            name: seen.name,
+            image: seen.image,
+            entrypoint: None,
+            command: seen.command,
+            labels: seen.labels,
+            env: Vec::new(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            network: "podman".to_owned(),
+            restart: Restart::No,
+            stop_timeout: 10,
+            init: false,
+            auto_remove: false,
+            memory: None,
+            check: None,
+            created_at: seen.created_at,
+            state: ContainerState::Created,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            started_at: None,
+            finished_at: None,
+            restart_count: 0,
+            is_stopped_on_purpose: false,
+            is_ghost: false,
+            has_lost_monitor: false,
+            refuses_removal: 0,
+            health: None,
+            logs: Vec::new(),
+            secret_env: Vec::new(),
+            secret_files: BTreeMap::new(),
+            files: BTreeMap::new(),
+            events: Vec::new(),
+            news: Vec::new(),
+        };
+        match &seen.state {
+            ContainerState::Created | ContainerState::Initialized => {}
+            ContainerState::Stopped | ContainerState::Exited | ContainerState::Removing => {
+                container.begin(seen.created_at, pid);
+                container.end(now, seen.exit_code, false);
+                container.events.clear();
+            }
+            ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Stopping
+            | ContainerState::Unknown(_) => container.begin(seen.created_at, pid),
+        }
+        container.state = seen.state;
+        // That is past.
+        container.news.clear();
+        self.containers.push(container);
     }
 }

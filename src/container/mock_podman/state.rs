@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::PullFault;
+use super::behaviour::Behaviour;
 use super::container::Container;
 use super::events::Logged;
 use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
+use super::rule::FaultRule;
 use crate::container::podman::PodmanVersion;
 
 /// A named or anonymous volume.
@@ -45,6 +47,8 @@ pub(super) struct Secret {
 /// What is to go wrong.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Faults {
+    /// What goes wrong with commands.
+    pub(super) rules: Vec<FaultRule>,
     /// By image reference: how, and how often still.
     pub(super) pull: BTreeMap<String, (PullFault, u32)>,
     /// By host and port, what registries answer to all pulls.
@@ -81,6 +85,8 @@ pub(super) struct State {
     pub(super) volumes: BTreeMap<String, Volume>,
     pub(super) networks: BTreeMap<String, Network>,
     pub(super) secrets: BTreeMap<String, Secret>,
+    /// How programs behave, by the container's name or its image.
+    pub(super) behaviours: BTreeMap<String, Behaviour>,
     pub(super) faults: Faults,
     /// Goes up when all event streams end.
     pub(super) streams: u64,
@@ -108,6 +114,7 @@ impl State {
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            behaviours: BTreeMap::new(),
             faults: Faults::default(),
             streams: 0,
             ahead: Duration::ZERO,

@@ -82,7 +82,7 @@ impl Store {
     pub(super) fn look<T>(&self, look: impl FnOnce(&State, DateTime<Utc>) -> T) -> T {
         match self {
             Self::Memory(memory) => memory.look(|state, now| look(state, now)),
-            Self::Folder(folder) => folder.with(|state, now| look(state, now)),
+            Self::Folder(folder) => folder.look(look),
         }
     }
 

@@ -7,7 +7,9 @@ use super::events::Logged;
 use super::folder::{FolderError, Log};
 use super::program::print;
 use super::store::Store;
-use super::{MockPodman, RegistryAnswer};
+use super::{
+    Behaviour, FIXTURE_IMAGE, FaultEffect, FaultRule, MockContainer, MockPodman, RegistryAnswer,
+};
 use crate::container::runtime::OutputStream;
 
 /// Command lines after `mock`.
@@ -68,6 +70,11 @@ enum Verb {
         /// Its reference
         reference: String,
     },
+    /// Puts containers of the fixture image there that were never started: `bulk-1`, `bulk-2` …
+    AddContainers {
+        /// How many
+        count: u32,
+    },
     /// Health checks of the container pass from now on
     Heal {
         /// Name, id, or the beginning of an id
@@ -77,6 +84,33 @@ enum Verb {
     Ail {
         /// Name, id, or the beginning of an id
         name: String,
+    },
+    /// Something goes wrong with commands from now on
+    Fault {
+        /// The words that the commands begin with, as `start` or `volume create`; none for every command
+        command: String,
+        /// What: `fail CODE TEXT`, `disk full`, `name clash`, `hang`, `slow TIME`, `kill before`, `kill at TIME`, `kill after`,
+        /// `garbage`, `truncate BYTES` or `warn TEXT`
+        effect: FaultEffect,
+        /// Only commands with this name among their operands, or by `--name`
+        #[arg(long)]
+        name: Option<String>,
+        /// Only from the Nth of them on
+        #[arg(long, value_name = "N")]
+        from_call: Option<u32>,
+        /// Only so often
+        #[arg(long, value_name = "N")]
+        times: Option<u32>,
+    },
+    /// Nothing goes wrong any more by `fault`
+    ClearFaults,
+    /// Programs behave so from now on, in a container or in all of an image
+    Behave {
+        /// The container's name, or the image's reference
+        name: String,
+        /// How: `exit CODE after TIME`, `oom after TIME`, `ignore term`, `stop in TIME`, `unhealthy after TIME`; several are
+        /// separated by commas
+        behaviour: Behaviour,
     },
     /// Puts the mock's clock forward
     Advance {
@@ -173,8 +207,46 @@ fn act(mock: &MockPodman, verb: Verb) -> Result<Done, FolderError> {
             mock.remove_image(&reference);
             nothing()
         }
+        Verb::AddContainers { count } => {
+            let now = mock.now();
+            let made = |number| {
+                MockContainer::new(&format!("bulk-{number}"), FIXTURE_IMAGE)
+                    .with_command("serve 80")
+                    .with_created_at(now)
+            };
+            mock.add_containers((1..=count).map(made));
+            nothing()
+        }
         Verb::Heal { name } => running(&name, mock.set_healthy(&name, true)),
         Verb::Ail { name } => running(&name, mock.set_healthy(&name, false)),
+        Verb::Fault {
+            command,
+            effect,
+            name,
+            from_call,
+            times,
+        } => {
+            let mut rule = FaultRule::new(&command, effect);
+            if let Some(name) = name {
+                rule = rule.named(&name);
+            }
+            if let Some(number) = from_call {
+                rule = rule.from_call(number);
+            }
+            if let Some(times) = times {
+                rule = rule.times(times);
+            }
+            mock.add_fault(rule);
+            nothing()
+        }
+        Verb::ClearFaults => {
+            mock.clear_faults();
+            nothing()
+        }
+        Verb::Behave { name, behaviour } => {
+            mock.behave(&name, behaviour);
+            nothing()
+        }
         Verb::Advance { seconds } => match std::time::Duration::try_from_secs_f64(seconds) {
             Ok(time) => {
                 mock.with(|state, _| state.ahead = state.ahead.saturating_add(time));
