@@ -93,9 +93,11 @@ fn others_started(node: &Node, from: usize) -> Vec<String> {
 }
 
 /// Kills the daemon at each command line of `method` in turn, before or after podman has carried it out, and starts it
-/// again. What is there in the end must be one of `ends`, each of which must come about at least once.
+/// again. What is there in the end must be one of `ends`, each of which must come about at least once. Each kill is on a
+/// copy of `seed`, whose daemon has ended, to which `damage` was done.
 async fn kill_at_every_step(
-    prepare: impl AsyncFn(&Node),
+    seed: &Node,
+    damage: impl AsyncFn(&Node),
     method: &str,
     params: Value,
     ends: &Ends<'_>,
@@ -104,8 +106,8 @@ async fn kill_at_every_step(
     let mut seen = BTreeSet::new();
     let mut passing = 0;
     loop {
-        let mut node = node_with_neighbours().await;
-        prepare(&node).await;
+        let mut node = seed.copy().await;
+        damage(&node).await;
         let from = node.podman.calls().len();
         node.catch(Catch {
             verb: None,
@@ -180,14 +182,14 @@ struct Wholes {
     data_only: BTreeSet<String>,
 }
 
-async fn wholes() -> Wholes {
-    let node = node_with_neighbours().await;
-    let absent = census(&node).await;
+/// Brings them about on a node where it is absent.
+async fn wholes(node: &Node) -> Wholes {
+    let absent = census(node).await;
     node.install("shop").await;
-    let running = census(&node).await;
+    let running = census(node).await;
     let shop = json!({ "id": "shop" });
     node.rpc("package.stop", shop).await.expect("stopped");
-    let stopped = census(&node).await;
+    let stopped = census(node).await;
     let keep = json!({ "id": "shop", "keepData": true });
     node.rpc("package.uninstall", keep)
         .await
@@ -196,7 +198,7 @@ async fn wholes() -> Wholes {
         absent,
         running,
         stopped,
-        data_only: census(&node).await,
+        data_only: census(node).await,
     }
 }
 
@@ -210,9 +212,10 @@ async fn installed_and_stopped(node: &Node) {
     stop.expect("stopped");
 }
 
+async fn nothing(_: &Node) {}
+
 /// One container is missing, and one is made from something else.
-async fn installed_and_damaged(node: &Node) {
-    node.install("shop").await;
+async fn damaged(node: &Node) {
     node.podman(&["rm", "-f", "shop"]).await;
     node.podman(&["rm", "-f", "shop-api"]).await;
     let labels = [
@@ -228,14 +231,19 @@ async fn installed_and_damaged(node: &Node) {
 
 /// Two tests each, so that they run side by side.
 macro_rules! at_every_step {
-    ($($name:ident: $prepare:expr, $method:literal, $params:tt => [$(($end:literal, $whole:ident)),*];)*) => {$(
+    ($($name:ident: $prepare:expr, $damage:expr, $method:literal, $params:tt => [$(($end:literal, $whole:ident)),*];)*) => {$(
         mod $name {
             use super::*;
 
             async fn run(is_done: bool) {
-                let wholes = wholes().await;
+                let mut seed = node_with_neighbours().await;
+                seed.shutdown().await;
+                let wholes = wholes(&seed.copy().await).await;
+                seed.start_daemon().await;
+                $prepare(&seed).await;
+                seed.shutdown().await;
                 let ends = [$(($end, &wholes.$whole)),*];
-                kill_at_every_step($prepare, $method, json!($params), &ends, is_done).await;
+                kill_at_every_step(&seed, $damage, $method, json!($params), &ends, is_done).await;
             }
 
             #[tokio::test(start_paused = true)]
@@ -252,13 +260,13 @@ macro_rules! at_every_step {
 }
 
 at_every_step![
-    install: async |_| {}, "package.install", { "id": "shop" } => [("not installed", absent), ("running", running)];
-    uninstall: installed, "package.uninstall", { "id": "shop" } => [("not installed", absent)];
-    uninstall_that_keeps_data: installed, "package.uninstall", { "id": "shop", "keepData": true } => [("not installed", data_only)];
-    stop: installed, "package.stop", { "id": "shop" } => [("stopped", stopped)];
-    start: installed_and_stopped, "package.start", { "id": "shop" } => [("running", running)];
-    restart: installed, "package.restart", { "id": "shop" } => [("running", running)];
-    reconcile: installed_and_damaged, "package.reconcile", { "id": "shop" } => [("running", running)];
+    install: nothing, nothing, "package.install", { "id": "shop" } => [("not installed", absent), ("running", running)];
+    uninstall: installed, nothing, "package.uninstall", { "id": "shop" } => [("not installed", absent)];
+    uninstall_that_keeps_data: installed, nothing, "package.uninstall", { "id": "shop", "keepData": true } => [("not installed", data_only)];
+    stop: installed, nothing, "package.stop", { "id": "shop" } => [("stopped", stopped)];
+    start: installed_and_stopped, nothing, "package.start", { "id": "shop" } => [("running", running)];
+    restart: installed, nothing, "package.restart", { "id": "shop" } => [("running", running)];
+    reconcile: installed, damaged, "package.reconcile", { "id": "shop" } => [("running", running)];
 ];
 
 mod update {
@@ -269,8 +277,10 @@ mod update {
     /// one runs after the next start, and nothing else is there.
     async fn kill(command: &str, is_done: bool, awaited: &[&str]) {
         let mut ends = BTreeSet::new();
+        let mut seed = installed().await;
+        seed.shutdown().await;
         for passing in 0.. {
-            let mut node = installed().await;
+            let mut node = seed.copy().await;
             let before = census(&node).await.len();
             shop(&node, "2", command);
             node.catch(Catch {

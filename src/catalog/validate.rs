@@ -92,9 +92,7 @@ impl Placed<'_> {
 /// All packages, and who provides a name.
 struct All<'a> {
     packages: &'a BTreeMap<String, Sourced>,
-    /// Built-in ones first: of two that do not go together, the later is told, and that is to be the one that the
-    /// machine's owner can change.
-    sources: Vec<&'a Sourced>,
+    /// In the order in which clashes are told.
     containers: Vec<Placed<'a>>,
     /// More than one where packages exclude each other.
     by_name: BTreeMap<&'a str, Vec<Placed<'a>>>,
@@ -103,7 +101,7 @@ struct All<'a> {
 impl<'a> All<'a> {
     fn new(packages: &'a BTreeMap<String, Sourced>) -> Self {
         let mut sources: Vec<&Sourced> = packages.values().collect();
-        sources.sort_by_key(|source| (!source.is_built_in(), &source.manifest.id));
+        sources.sort_by(|one, other| place(one).cmp(&place(other)));
         let containers: Vec<Placed<'a>> = sources
             .iter()
             .flat_map(|source| {
@@ -118,21 +116,25 @@ impl<'a> All<'a> {
         }
         Self {
             packages,
-            sources,
             containers,
             by_name,
         }
     }
 
-    /// Whether `one` comes after `other` in the order in which clashes are told.
-    fn is_later(&self, one: &Sourced, other: &Sourced) -> bool {
-        let place = |of: &Sourced| self.sources.iter().position(|source| *source == of);
-        place(one) > place(other)
-    }
-
     fn providers(&self, name: &str) -> &[Placed<'a>] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether `one` comes after `other` in the order in which clashes are told.
+fn is_later(one: &Sourced, other: &Sourced) -> bool {
+    place(one) > place(other)
+}
+
+/// What that order goes by: built-in ones first, for of two that do not go together, the later is told, and that is to be
+/// the one that the machine's owner can change.
+fn place(of: &Sourced) -> (bool, &str) {
+    (!of.is_built_in(), &of.manifest.id)
 }
 
 /// Whether both can be installed at the same time; a package and itself can.

@@ -1,9 +1,9 @@
 //! A whole node in memory: daemon, podman, machine and clock.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use archipelago::clock::{Clock, VirtualClock};
@@ -15,6 +15,7 @@ use archipelago::container::status::ContainerState;
 use archipelago::daemon::Daemon;
 use archipelago::host::MockHost;
 use async_trait::async_trait;
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -194,7 +195,9 @@ pub(crate) struct Node {
     /// The OpenRPC document, from the first error on.
     document: tokio::sync::OnceCell<Value>,
     daemon: Option<Daemon>,
-    _dir: tempfile::TempDir,
+    /// The daemon's service, from the first request on.
+    router: OnceLock<Router>,
+    dir: tempfile::TempDir,
 }
 
 impl Node {
@@ -250,9 +253,44 @@ impl Node {
             config,
             document: tokio::sync::OnceCell::new(),
             daemon: None,
-            _dir: dir,
+            router: OnceLock::new(),
+            dir,
         };
         node.start_daemon().await;
+        node
+    }
+
+    /// Another node with the same files and all that podman has, at the same time. Its daemon runs, and has looked; that
+    /// of this node must not.
+    pub(crate) async fn copy(&self) -> Self {
+        assert!(self.daemon.is_none(), "files are copied whole");
+        let dir = fast_folder();
+        copy_folder(self.dir.path(), dir.path());
+        let podman = self.podman.copy();
+        let mut node = Self {
+            clock: Arc::new(JumpingClock {
+                steady: VirtualClock::new(podman.now()),
+                seconds: AtomicI64::new(self.clock.seconds.load(Ordering::Relaxed)),
+            }),
+            podman,
+            is_cut: Arc::default(),
+            hangs: Arc::default(),
+            slowness: Arc::default(),
+            trap: Arc::default(),
+            mood: Arc::new(Mutex::new(Mood::Well)),
+            host: MockHost::new(),
+            config: Config {
+                state_dir: dir.path().join("state"),
+                apps_dir: dir.path().join("apps"),
+                ..self.config.clone()
+            },
+            document: tokio::sync::OnceCell::new(),
+            daemon: None,
+            router: OnceLock::new(),
+            dir,
+        };
+        node.start_daemon().await;
+        node.look_and_wait(Duration::from_secs(1)).await;
         node
     }
 
@@ -280,6 +318,7 @@ impl Node {
 
     /// Starts the daemon, which recovers in the background.
     pub(crate) fn begin_daemon(&mut self) {
+        self.router.take();
         self.daemon = Some(self.try_daemon().expect("the daemon starts"));
     }
 
@@ -388,8 +427,8 @@ impl Node {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let router = self.daemon().router();
-        router.oneshot(request).await.expect("never fails")
+        let router = self.router.get_or_init(|| self.daemon().router());
+        router.clone().oneshot(request).await.expect("never fails")
     }
 
     async fn send(&self, request: Request<Body>) -> (u16, Value) {
@@ -552,6 +591,22 @@ fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .expect("a temporary folder")
+}
+
+/// Copies all files and folders, and who may read them.
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let from = entry.expect("an entry").path();
+        let to = to.join(from.file_name().expect("a name"));
+        if from.is_dir() {
+            std::fs::create_dir(&to).expect("a folder");
+            let permissions = from.metadata().expect("it is there").permissions();
+            std::fs::set_permissions(&to, permissions).expect("they are set");
+            copy_folder(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("copied");
+        }
+    }
 }
 
 /// A container of a manifest.

@@ -340,3 +340,22 @@ async fn an_image_of_the_users_choice_goes_through_updates() {
     update(None, None).await.expect("updated");
     assert_eq!(runs(), image("3"), "a choice that failed is none");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copied_node_goes_on_where_the_other_ended_and_its_own_way() {
+    let mut node = Node::new().await;
+    node.app("echo", "serve 8080", "");
+    node.install("echo").await;
+    node.shutdown().await;
+    let copy = node.copy().await;
+    assert_eq!(copy.podman.now(), node.podman.now());
+    assert!(copy.is_running("echo"));
+    let uninstall = copy.rpc("package.uninstall", json!({ "id": "echo" })).await;
+    assert!(uninstall.is_ok(), "{uninstall:?}");
+    assert_eq!(copy.state("echo"), None);
+    assert!(copy.package("echo").await.is_none());
+    node.start_daemon().await;
+    assert!(node.is_running("echo"), "podman is another one");
+    let entry = node.package("echo").await;
+    assert!(entry.is_some(), "files are others");
+}

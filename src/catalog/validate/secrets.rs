@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{All, Check, Sourced, container_key, go_together, hint};
+use super::{All, Check, Sourced, container_key, go_together, hint, is_later};
 use crate::catalog::manifest::{ContainerManifest, Manifest, SecretManifest};
 use crate::catalog::template::Template;
 use crate::catalog::words::{TOKEN_SECRET, bad_name, is_name, is_variable};
@@ -150,7 +150,7 @@ impl Check {
                 let earlier = all
                     .packages
                     .values()
-                    .filter(|other| all.is_later(source, other));
+                    .filter(|other| is_later(source, other));
                 for other in earlier {
                     if go_together(&source.manifest, &other.manifest)
                         && other.manifest.own_secrets().contains(name)

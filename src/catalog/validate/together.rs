@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{All, Check, Placed, go_together, hint};
+use super::{All, Check, Placed, go_together, hint, is_later};
 use crate::catalog::manifest::Protocol;
 
 impl Check {
@@ -105,7 +105,7 @@ impl Check {
                     let may_read =
                         volume.read_only && placed.container.needs_name(&owner.container.name);
                     // Of two that write, the later one is told.
-                    let told = volume.read_only || all.is_later(placed.source, owner.source);
+                    let told = volume.read_only || is_later(placed.source, owner.source);
                     if this.id != other.id && go_together(this, other) && told && !may_read {
                         self.add(
                             placed.source,

@@ -65,7 +65,7 @@ pub(super) enum Event {
 const TIDY: Duration = Duration::from_millis(150);
 
 /// One container.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) name: String,

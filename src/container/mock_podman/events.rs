@@ -14,7 +14,7 @@ use super::{MockPodman, read};
 use crate::container::status::has_label;
 
 /// An entry of the event log.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Logged {
     /// What happened to a container.
     Event {

@@ -139,6 +139,19 @@ impl MockPodman {
         })
     }
 
+    /// Another podman in the same state and at the same time, which from now on goes its own way. Command lines that are
+    /// under way are not.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let (state, now) = self.shared.store.look(|state, now| (state.clone(), now));
+        Self {
+            shared: Arc::new(Shared {
+                store: Store::Memory(Memory::new(state, now)),
+                calls: Mutex::new(self.timed_calls()),
+            }),
+        }
+    }
+
     /// The time of day in the mock: its base and what tokio's clock has run since.
     pub fn now(&self) -> DateTime<Utc> {
         self.shared.store.now()

@@ -16,7 +16,7 @@ use super::rule::FaultRule;
 use crate::container::podman::PodmanVersion;
 
 /// A named or anonymous volume.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Volume {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
@@ -26,7 +26,7 @@ pub(super) struct Volume {
 }
 
 /// A network.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Network {
     pub(super) id: String,
     pub(super) labels: BTreeMap<String, String>,
@@ -34,7 +34,7 @@ pub(super) struct Network {
 }
 
 /// A secret.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Secret {
     /// What containers get; podman shows it to nobody else.
     pub(super) content: String,
@@ -45,7 +45,7 @@ pub(super) struct Secret {
 }
 
 /// What is to go wrong.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Faults {
     /// What goes wrong with commands.
     pub(super) rules: Vec<FaultRule>,
@@ -71,7 +71,7 @@ pub(super) struct Faults {
 }
 
 /// Everything.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) version: PodmanVersion,
     /// Goes up at every power loss: a command of an earlier boot does not go on.
