@@ -78,7 +78,7 @@ async fn what_is_not_implemented_is_an_error_that_quotes_it() {
         ("kill -s HUP a", "HUP"),
         ("exec a /fixture dance", "dance"),
         ("volume mount x", "volume mount"),
-        ("secret ls", "secret ls"),
+        ("images --sort size", "--sort"),
         ("inspect --format {{.Id}} a", "{{.Id}}"),
         ("create --privileged FIXTURE", "--privileged"),
     ] {
@@ -948,6 +948,7 @@ async fn events_tell_what_happens_when_it_happens() {
             "a died 0"
         };
         let expected = [
+            "localhost/archipelago-fixture:latest pull",
             "a create",
             "a init",
             "a start",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use archipelago::container::mock_podman::{MockPodman, RegistryAnswer};
 use archipelago::container::podman::PodmanVersion;
-use archipelago::container::runtime::{CommandExecutor, ExecuteError};
+use archipelago::container::runtime::{CommandExecutor, ExecuteError, OutputLine, OutputStream};
 use archipelago_lab::chain;
 use archipelago_lab::conformance::case::{FIXTURE, Step};
 use archipelago_lab::conformance::transcript::{LOOKS, Outcome, Played, Transcript};
@@ -51,7 +51,7 @@ pub(super) fn play(real: &Transcript, version: &str) -> Result<Transcript, Strin
             .iter()
             .any(|played| played.step.to_string().contains(APP))
         {
-            play.mock.set_registry("localhost:5000", RegistryAnswer::Up);
+            play.mock.publish(APP);
         }
         let mut played = Vec::new();
         for step in real.played.iter().map(|played| &played.step) {
@@ -91,14 +91,7 @@ impl Play<'_> {
             Step::Podman(argv) => self.hidden(podman(&self.mock, &self.fill(argv)).await),
             Step::KillClient(ms, argv) => {
                 let argv = self.fill(argv);
-                let command = podman(&self.mock, &argv);
-                match tokio::time::timeout(Duration::from_millis(*ms), command).await {
-                    Ok(outcome) => self.hidden(outcome),
-                    Err(_) => Outcome {
-                        code: 137,
-                        ..Outcome::default()
-                    },
-                }
+                self.hidden(killed(&self.mock, &argv, Duration::from_millis(*ms)).await)
             }
             Step::Spawn(label, argv) => {
                 let (mock, argv) = (self.mock.clone(), self.fill(argv));
@@ -222,6 +215,27 @@ async fn podman(mock: &MockPodman, argv: &[String]) -> Outcome {
         Err(_) => cannot(format!("it takes longer than {HANGS:?}")),
     };
     outcome.ms = millis(begin.elapsed());
+    outcome
+}
+
+/// A command whose client is killed after `time`, unless it ends before: what it said until then.
+async fn killed(mock: &MockPodman, argv: &[String], time: Duration) -> Outcome {
+    let args: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let mut outcome = Outcome::default();
+    let mut on_line = |line: OutputLine| {
+        let text = match line.stream {
+            OutputStream::Stdout => &mut outcome.stdout,
+            OutputStream::Stderr => &mut outcome.stderr,
+        };
+        text.push_str(&line.text);
+        text.push('\n');
+    };
+    let command = mock.stream("podman", &args, &mut on_line);
+    match tokio::time::timeout(time, command).await {
+        Ok(Ok(code)) => outcome.code = code,
+        Err(_) | Ok(Err(ExecuteError::LostOutput { .. })) => outcome.code = 137,
+        Ok(Err(error)) => return cannot(chain(&error)),
+    }
     outcome
 }
 

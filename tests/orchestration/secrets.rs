@@ -151,8 +151,10 @@ async fn a_secret_is_in_no_argument_answer_error_state_file_or_log() {
     node.rpc("package.uninstall", json!({ "id": "box" }))
         .await
         .expect("removed");
-    node.podman(&["secret", "create", "box.url", "/dev/null"])
-        .await;
+    let other = node.state_file("other");
+    std::fs::write(&other, "somebody else's").expect("written");
+    let other = other.display().to_string();
+    node.podman(&["secret", "create", "box.url", &other]).await;
     answers.push(
         node.rpc("package.install", json!({ "id": "box" }))
             .await

@@ -18,9 +18,12 @@ pub(super) fn stdout(
             .collect();
         // Volumes are in the order of their names, some of which are made up.
         let is_volumes = matches!(argv, ["volume", "ls" | "prune", ..]);
+        // podman keeps secrets in a map: no order is stable.
+        let is_secrets = matches!(argv, ["secret", "ls" | "list" | "rm", ..]);
         // The log's order differs from run to run; the order for each container is compared in the look at the end. Several
         // containers are stopped and removed side by side.
         if is_volumes
+            || is_secrets
             || matches!(
                 argv,
                 ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm", ..]

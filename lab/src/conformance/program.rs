@@ -41,7 +41,7 @@ impl Program {
             (VERSION_ENV.into(), self.version.clone().into()),
         ]);
         if case.needs.contains(&Need::Registry) {
-            let argv = ["add-image", "localhost:5000/app:1"];
+            let argv = ["publish", "localhost:5000/app:1"];
             let told = tell(&podman, &argv).await?;
             if told.code != 0 {
                 return Err(PlayError::Failed {
@@ -92,7 +92,7 @@ mod tests {
 echo x >>"$MOCK_PODMAN_DIR/calls"
 echo "$MOCK_PODMAN_VERSION $*"
 wc -l <"$MOCK_PODMAN_DIR/calls"
-[ "$*" != "mock add-image localhost:5000/app:1" ] || echo y >>"$MOCK_PODMAN_DIR/image"
+[ "$*" != "mock publish localhost:5000/app:1" ] || echo y >>"$MOCK_PODMAN_DIR/image"
 [ "$*" != "image exists" ] || [ -e "$MOCK_PODMAN_DIR/image" ]
 "#;
 

@@ -136,6 +136,12 @@ const RULES: &[Rule] = &[
     rule("info", "host.swapFree", How::Type, "the host's"),
     rule("info", "host.swapTotal", How::Type, "the host's"),
     rule("info", "host.uptime", How::Kind, "the host's"),
+    rule(
+        "info",
+        "registries.**",
+        How::Type,
+        "the registries that the lab's configuration names",
+    ),
     rule("info", "store.graphRootAllocated", How::Kind, "the host's"),
     rule("info", "store.graphRootUsed", How::Kind, "the host's"),
     rule(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::container::Event;
-use super::images::full_reference;
+use super::reference::full as full_reference;
 use super::{MockPodman, State};
 
 /// What a program does, counted from its start.

@@ -9,9 +9,10 @@ use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::{Container, Mount, News, Port, Restart};
 use super::given::Given;
 use super::health::HealthCheck;
+use super::pull::{self, Pulled};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, Volume, is_name, pairs};
-use super::{MockPodman, images, lifecycle, read};
+use super::{MockPodman, lifecycle, read};
 use crate::container::status::ContainerState;
 
 const FLAGS: &[Flag] = &[
@@ -46,7 +47,8 @@ const DEFAULT_STOP_TIMEOUT: u64 = 10;
 
 /// `podman create`.
 pub(super) async fn create(mock: &MockPodman, args: &[&str]) -> Answer {
-    make(mock, "create", args).await.map(Reply::line)
+    let (id, lines) = make(mock, "create", args).await?;
+    Ok(made(&id, lines))
 }
 
 /// `podman run -d`.
@@ -54,40 +56,40 @@ pub(super) async fn run(mock: &MockPodman, args: &[&str]) -> Answer {
     if !read("run", args, FLAGS, Order::FlagsFirst)?.has("detach") {
         return Err(not_implemented("`podman run` without `-d`"));
     }
-    let id = make(mock, "run", args).await?;
+    let (id, lines) = make(mock, "run", args).await?;
     mock.with(|state, now| lifecycle::start_one(state, now, &id))
         .map_err(|failed| refuse(failed.run_code, failed.text))?;
-    Ok(Reply::line(id))
+    Ok(made(&id, lines))
 }
 
-/// Makes a container and returns its id.
-async fn make(mock: &MockPodman, command: &str, args: &[&str]) -> Result<String, Refused> {
+/// The id, and what was said while its image was pulled.
+fn made(id: &str, lines: String) -> Reply {
+    Reply {
+        stderr: lines,
+        ..Reply::line(id)
+    }
+}
+
+/// Makes a container; returns its id, and what was said while its image was pulled.
+async fn make(
+    mock: &MockPodman,
+    command: &str,
+    args: &[&str],
+) -> Result<(String, String), Refused> {
     let parsed = read(command, args, FLAGS, Order::FlagsFirst)?;
     let Some((image, words)) = parsed.operands.split_first() else {
         return Err(refuse(125, "requires at least 1 arg(s), only received 0"));
     };
-    let is_there = |state: &State| state.images.contains_key(&images::full_reference(image));
-    match parsed.last("pull") {
-        Some("never") => {
-            if !mock.with(|state, _| is_there(state)) {
-                return Err(refuse(125, format!("{image}: image not known")));
-            }
-        }
-        None | Some("missing") => {
-            if !mock.with(|state, _| is_there(state)) {
-                images::pull(mock, &["--", image]).await?;
-            }
-        }
-        Some(other) => return Err(not_implemented(format!("`--pull={other}`"))),
-    }
-    mock.with(|state, now| add(state, now, &parsed, image, words))
+    let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
+    let id = mock.with(|state, now| add(state, now, &parsed, &pulled, words))?;
+    Ok((id, lines))
 }
 
 fn add(
     state: &mut State,
     now: DateTime<Utc>,
     parsed: &Parsed,
-    image: &str,
+    image: &Pulled,
     words: &[String],
 ) -> Result<String, Refused> {
     let id = state.new_id();
@@ -146,18 +148,13 @@ fn add(
         .map(|text| mount(state, now, text))
         .collect::<Result<Vec<_>, _>>()?;
     let entrypoint = parsed.last("entrypoint").map(str::to_owned);
-    let image = images::full_reference(image);
-    let app = state.app_of(&name, &image, entrypoint.as_deref(), words);
+    let app = state.app_of(&name, &image.name, entrypoint.as_deref(), words);
     state.containers.push(Container {
         id: id.clone(),
         name,
-        image_id: state
-            .images
-            .get(&image)
-            .cloned()
-            .unwrap_or_else(String::new),
+        image_id: image.id.clone(),
         app,
-        image,
+        image: image.name.clone(),
         entrypoint,
         command: words.to_vec(),
         labels,

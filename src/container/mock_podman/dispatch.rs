@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
-    Call, MockPodman, create, events, images, lifecycle, list, lock, look, remove, resources,
-    secrets, stop,
+    Call, MockPodman, create, events, image_list, image_remove, images, info, lifecycle, list,
+    lock, look, pull, remove, resources, secrets, stop,
 };
 use crate::container::runtime::{
     CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
@@ -18,16 +18,24 @@ impl MockPodman {
     /// `args` in the spelling of [`front`], `asked` as they were given.
     async fn dispatch(&self, args: &[&str], asked: &[&str]) -> Answer {
         match args {
-            ["version", rest @ ..] => list::version(self, rest),
+            ["version", rest @ ..] => info::version(self, rest),
+            ["info", rest @ ..] | ["system", "info", rest @ ..] => info::info(self, rest),
             ["ps", rest @ ..] | ["container", "ls" | "list" | "ps", rest @ ..] => {
                 list::ps(self, rest)
             }
             ["container", "inspect", rest @ ..] => list::inspect(self, rest, true),
+            ["inspect", "--type", "image", rest @ ..] | ["inspect", "--type=image", rest @ ..] => {
+                images::inspect(self, rest)
+            }
             ["inspect", rest @ ..] => list::inspect(self, rest, false),
             ["image", "exists", rest @ ..] => images::exists(self, rest),
-            ["images", rest @ ..] | ["image", "ls" | "list", rest @ ..] => images::ls(self, rest),
-            ["tag", rest @ ..] => images::tag(self, rest),
-            ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => images::rmi(self, rest),
+            ["image", "inspect", rest @ ..] => images::inspect(self, rest),
+            ["images", rest @ ..] | ["image", "ls" | "list", rest @ ..] => {
+                image_list::ls(self, rest)
+            }
+            ["image", "prune", rest @ ..] => image_remove::prune(self, rest),
+            ["tag", rest @ ..] | ["image", "tag", rest @ ..] => images::tag(self, rest),
+            ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => image_remove::rmi(self, rest),
             ["stats", rest @ ..] => list::stats(self, rest),
             ["volume", command, rest @ ..] => resources::volume(self, command, rest),
             ["network", command, rest @ ..] => resources::network(self, command, rest),
@@ -124,7 +132,7 @@ impl MockPodman {
                 }
                 ["pull", rest @ ..] | ["image", "pull", rest @ ..] => {
                     let mut on_step = |text| on_line(line(OutputStream::Stderr, text));
-                    images::pull_by_line(self, rest, &mut on_step).await
+                    pull::pull_by_line(self, rest, &mut on_step).await
                 }
                 _ => self.dispatch(&words, args).await,
             }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Order, option};
 use super::container::{Container, News};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::State;
+use super::thing::Thing;
 use super::{MockPodman, read};
 use crate::container::status::has_label;
 
@@ -25,6 +26,8 @@ pub(super) enum Logged {
         labels: BTreeMap<String, String>,
         news: News,
     },
+    /// What happened to something else.
+    Thing { at: DateTime<Utc>, thing: Thing },
     /// A line that a test wrote.
     Line(String),
 }
@@ -48,6 +51,7 @@ impl Logged {
     fn passes(&self, wanted: &[(String, String)]) -> bool {
         match self {
             Self::Line(_) => true,
+            Self::Thing { thing, .. } => wanted.iter().all(|(key, value)| thing.passes(key, value)),
             Self::Event {
                 id,
                 name,
@@ -67,6 +71,11 @@ impl Logged {
     fn render(&self, is_4: bool) -> String {
         let (at, id, name, image, labels, news) = match self {
             Self::Line(line) => return line.clone(),
+            Self::Thing { at, thing } => {
+                let mut event = thing.document();
+                put_time(&mut event, *at, is_4);
+                return event.to_string();
+            }
             Self::Event {
                 at,
                 id,
@@ -84,12 +93,7 @@ impl Logged {
             "Type": "container",
             "Attributes": labels,
         });
-        if is_4 {
-            event["Time"] = json!(at.to_rfc3339_opts(SecondsFormat::Nanos, true));
-        } else {
-            event["time"] = json!(at.timestamp());
-            event["timeNano"] = json!(at.timestamp_nanos_opt());
-        }
+        put_time(&mut event, *at, is_4);
         // podman 4.3 leaves out a 0.
         if let Some(code) = news.exit_code.filter(|code| !is_4 || *code != 0) {
             event["ContainerExitCode"] = json!(code);
@@ -98,6 +102,15 @@ impl Logged {
             event["health_status"] = json!(word.as_str());
         }
         event.to_string()
+    }
+}
+
+fn put_time(event: &mut Value, at: DateTime<Utc>, is_4: bool) {
+    if is_4 {
+        event["Time"] = json!(at.to_rfc3339_opts(SecondsFormat::Nanos, true));
+    } else {
+        event["time"] = json!(at.timestamp());
+        event["timeNano"] = json!(at.timestamp_nanos_opt());
     }
 }
 

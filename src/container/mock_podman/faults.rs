@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::registry::RegistryAnswer;
-use super::{MockPodman, images};
+use super::{MockPodman, images, reference};
 use crate::container::status::ContainerState;
 
 /// How a pull fails.
@@ -39,7 +39,7 @@ impl MockPodman {
 
     /// Takes an image out of local storage; containers made from it stay.
     pub fn remove_image(&self, reference: &str) {
-        self.with(|state, _| state.images.remove(&images::full_reference(reference)));
+        self.with(|state, _| state.images.remove(&reference::full(reference)));
     }
 
     /// The next `times` pulls of `reference` find the registry down.
@@ -49,13 +49,13 @@ impl MockPodman {
 
     /// The next `times` pulls of `reference` fail in this way.
     pub fn fail_pull_with(&self, reference: &str, times: u32, fault: PullFault) {
-        let reference = images::full_reference(reference);
+        let reference = reference::full(reference);
         self.with(|state, _| state.faults.pull.insert(reference, (fault, times)));
     }
 
     /// Pulls of `reference` succeed, and the image is not there afterwards.
     pub fn lose_pulled_image(&self, reference: &str) {
-        let reference = images::full_reference(reference);
+        let reference = reference::full(reference);
         self.with(|state, _| state.faults.pull_loses.insert(reference));
     }
 
@@ -151,6 +151,16 @@ impl MockPodman {
     /// From now on the registry `host`, with its port, answers so to every pull of which nothing else was said.
     pub fn set_registry(&self, host: &str, answer: RegistryAnswer) {
         self.with(|state, _| state.faults.registries.insert(host.to_owned(), answer));
+    }
+
+    /// The registry of that reference has this image, which is the fixture under another name; of what else it is asked for
+    /// and was not given so it says that it has none.
+    pub fn publish(&self, reference: &str) {
+        let reference = reference::full(reference);
+        self.with(|state, _| {
+            let digest = format!("sha256:{}", state.new_id());
+            state.faults.published.entry(reference).or_insert(digest);
+        });
     }
 
     /// From now on the container's health checks pass, or do not: for containers of images other than the fixture.

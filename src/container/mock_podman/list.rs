@@ -1,4 +1,4 @@
-//! `version`, `ps`, `inspect`.
+//! `ps`, `inspect`, `stats`.
 
 use serde_json::json;
 
@@ -8,35 +8,6 @@ use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 
 use super::{MockPodman, read, render};
 use crate::container::status::{ContainerState, has_label};
-
-/// `podman version --format json`.
-pub(super) fn version(mock: &MockPodman, args: &[&str]) -> Answer {
-    let parsed = read(
-        "version",
-        args,
-        &[option("format", Some('f'))],
-        Order::Mixed,
-    )?;
-    let version = mock.with(|state, _| state.version).to_string();
-    match parsed.last("format") {
-        Some("json") => Ok(render::document(&json!({
-            "Client": {
-                "APIVersion": version,
-                "Version": version,
-                "GoVersion": "go1.24.4",
-                "GitCommit": "",
-                "BuiltTime": "Thu Jan  1 00:00:00 1970",
-                "Built": 0,
-                "OsArch": "linux/amd64",
-                "Os": "linux",
-            }
-        }))),
-        Some("{{.Server.Version}}" | "{{.Client.Version}}") => Ok(Reply::line(version)),
-        other => Err(not_implemented(format!(
-            "`podman version` with the format {other:?}"
-        ))),
-    }
-}
 
 /// What a running container uses in the mock, in bytes; its limit where that is less.
 const USED_BYTES: u64 = 10 << 20;

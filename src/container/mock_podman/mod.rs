@@ -26,30 +26,36 @@ mod folder;
 mod front;
 mod given;
 mod health;
+mod human;
+mod image_list;
+mod image_remove;
+mod image_store;
 mod images;
+mod info;
 mod lifecycle;
 mod list;
 mod look;
 mod operands;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "documents are made from it next")
-)]
 mod profile;
 pub mod program;
+mod pull;
+mod pull_texts;
+mod reference;
 mod registry;
 mod remove;
 mod render;
 mod reply;
 mod resources;
 mod rule;
+mod secret_list;
 mod secrets;
 mod seen;
 mod state;
 mod stop;
 mod store;
-#[expect(dead_code, reason = "the formats of ps and inspect come next")]
+mod table;
 mod template;
+mod thing;
 mod verbs;
 
 use std::path::Path;

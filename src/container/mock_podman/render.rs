@@ -193,7 +193,7 @@ fn restart_policy(policy: &Restart, is_4: bool) -> Value {
 }
 
 /// RFC 3339 with nanoseconds; Go's zero time for none.
-fn time(at: Option<DateTime<Utc>>) -> String {
+pub(super) fn time(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(
         || "0001-01-01T00:00:00Z".to_owned(),
         |at| at.to_rfc3339_opts(SecondsFormat::Nanos, true),

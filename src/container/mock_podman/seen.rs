@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::MockPodman;
 use super::app::App;
 use super::container::{Container, Restart};
-use super::images::full_reference;
+use super::reference::full as full_reference;
 use super::state::State;
 use crate::container::status::ContainerState;
 

@@ -10,9 +10,11 @@ use super::PullFault;
 use super::behaviour::Behaviour;
 use super::container::Container;
 use super::events::Logged;
+use super::image_store::Images;
 use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
 use super::rule::FaultRule;
+use super::thing::Thing;
 use crate::container::podman::PodmanVersion;
 
 /// A named or anonymous volume.
@@ -53,6 +55,8 @@ pub(super) struct Faults {
     pub(super) pull: BTreeMap<String, (PullFault, u32)>,
     /// By host and port, what registries answer to all pulls.
     pub(super) registries: BTreeMap<String, RegistryAnswer>,
+    /// What registries have that give nothing else: by full name, the digest of the manifest. All is the fixture.
+    pub(super) published: BTreeMap<String, String>,
     /// How long a successful pull takes.
     pub(super) pull_delay: Duration,
     /// References that are not in local storage after a pull that says it succeeded.
@@ -80,8 +84,7 @@ pub(super) struct State {
     pids: u32,
     /// In the order of their creation.
     pub(super) containers: Vec<Container>,
-    /// Reference to id.
-    pub(super) images: BTreeMap<String, String>,
+    pub(super) images: Images,
     pub(super) volumes: BTreeMap<String, Volume>,
     pub(super) networks: BTreeMap<String, Network>,
     pub(super) secrets: BTreeMap<String, Secret>,
@@ -110,7 +113,7 @@ impl State {
             ids: 0,
             pids: 1000,
             containers: Vec::new(),
-            images: BTreeMap::new(),
+            images: Images::default(),
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -170,6 +173,14 @@ impl State {
     /// Writes a line into the event log.
     pub(super) fn log_line(&mut self, line: &str) {
         self.log.push(Logged::raw(line));
+    }
+
+    /// Writes into the event log what happens now to something that is no container.
+    pub(super) fn log_thing(&mut self, thing: &Thing) {
+        self.log.push(Logged::Thing {
+            at: self.now,
+            thing: thing.clone(),
+        });
     }
 
     /// Writes what containers have to tell into the event log.

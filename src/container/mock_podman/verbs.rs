@@ -60,6 +60,11 @@ enum Verb {
         /// The port
         port: u16,
     },
+    /// A registry has an image: the fixture under this name
+    Publish {
+        /// Its reference
+        reference: String,
+    },
     /// Puts an image into local storage
     AddImage {
         /// Its reference
@@ -201,6 +206,10 @@ fn act(mock: &MockPodman, verb: Verb) -> Result<Done, FolderError> {
         }
         Verb::AddImage { reference } => {
             mock.add_image(&reference);
+            nothing()
+        }
+        Verb::Publish { reference } => {
+            mock.publish(&reference);
             nothing()
         }
         Verb::RemoveImage { reference } => {
