@@ -48,7 +48,7 @@ pub(super) enum Place {
 }
 
 /// All images, in the order in which they came.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Images {
     all: Vec<Image>,
 }
