@@ -1,10 +1,10 @@
 //! The draft of a profile: what a podman prints that nobody knows yet.
 //!
-//! A profile is a folder: documents as that podman printed them, one file each, and `flags.txt`, which says what flags each
-//! command has:
+//! A profile is a folder: documents as that podman printed them, one file each, and `flags.txt`, which says which commands
+//! there are and what flags each of them has, as far as `--help` tells:
 //!
 //! ```text
-//! rm: -a,--all -f,--force -t,--time=uint -v,--volumes
+//! network ls|list: filter,f=stringArray format=string quiet,q
 //! ```
 
 use std::collections::BTreeMap;
@@ -30,62 +30,6 @@ pub enum LearnError {
         stderr: String,
     },
 }
-
-/// The commands whose flags a profile holds.
-const COMMANDS: &[&str] = &[
-    "container exists",
-    "container inspect",
-    "container prune",
-    "create",
-    "events",
-    "exec",
-    "healthcheck run",
-    "image exists",
-    "image inspect",
-    "image prune",
-    "images",
-    "info",
-    "inspect",
-    "kill",
-    "logs",
-    "network connect",
-    "network create",
-    "network disconnect",
-    "network exists",
-    "network inspect",
-    "network ls",
-    "network prune",
-    "network rm",
-    "pause",
-    "ps",
-    "pull",
-    "rename",
-    "restart",
-    "rm",
-    "rmi",
-    "run",
-    "secret create",
-    "secret exists",
-    "secret inspect",
-    "secret ls",
-    "secret rm",
-    "start",
-    "stats",
-    "stop",
-    "system df",
-    "tag",
-    "unpause",
-    "untag",
-    "update",
-    "version",
-    "volume create",
-    "volume exists",
-    "volume inspect",
-    "volume ls",
-    "volume prune",
-    "volume rm",
-    "wait",
-];
 
 /// The files of a profile, and the commands whose output they hold: all of it, or the first entry of a list.
 const DOCUMENTS: &[(&str, &str, bool)] = &[
@@ -118,7 +62,7 @@ const DOCUMENTS: &[(&str, &str, bool)] = &[
 
 /// The case that asks a podman for all that its profile needs.
 pub fn questions() -> Case {
-    let mut lines: Vec<String> = [
+    let lines = [
         "podman create --name a $FIXTURE serve 1",
         "podman container inspect a",
         "podman ps --all --format json",
@@ -139,14 +83,7 @@ pub fn questions() -> Case {
         "podman info --format json",
         "podman version --format json",
         "podman system df --format json",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    lines.extend(
-        COMMANDS
-            .iter()
-            .map(|command| format!("podman {command} --help")),
-    );
+    ];
     Case {
         name: "learn::questions".into(),
         needs: Vec::new(),
@@ -157,7 +94,7 @@ pub fn questions() -> Case {
     }
 }
 
-/// The files of the profile of a podman that has played [`questions`]: names and content.
+/// The documents of the profile of a podman that has played [`questions`]: names of files, and their content.
 ///
 /// # Errors
 /// A document is missing.
@@ -188,52 +125,12 @@ pub fn files(answers: &Transcript) -> Result<BTreeMap<String, String>, LearnErro
             }
         }
     }
-    let mut flags = String::new();
-    for command in COMMANDS {
-        let Some(played) = answered(answers, &format!("podman {command} --help")) else {
-            continue;
-        };
-        if played.outcome.code == 0 {
-            let found: Vec<String> = played.outcome.stdout.lines().filter_map(flag).collect();
-            flags.push_str(format!("{command}: {}", found.join(" ")).trim_end());
-            flags.push('\n');
-        }
-    }
-    files.insert("flags.txt".into(), flags);
     Ok(files)
 }
 
 fn answered<'a>(answers: &'a Transcript, line: &str) -> Option<&'a Played> {
     let step = Step::parse(line).ok()?;
     answers.played.iter().find(|played| played.step == step)
-}
-
-/// The flag of a line of `--help`: `-t, --time uint   Seconds to wait` is `-t,--time=uint`.
-fn flag(line: &str) -> Option<String> {
-    let line = line.strip_prefix("  ")?.trim_start();
-    let (short, long) = match line.strip_prefix("--") {
-        Some(_) => (None, line),
-        None => {
-            let (short, long) = line.split_once(", ")?;
-            (Some(short), long)
-        }
-    };
-    if short.is_some_and(|short| short.len() != 2 || !short.starts_with('-'))
-        || !long.starts_with("--")
-    {
-        return None;
-    }
-    // The name, and the type of its value: one space apart, the description three.
-    let head = long.split("  ").next()?;
-    let mut words = head.split(' ');
-    let name = words.next()?;
-    let kind = words
-        .next()
-        .map_or_else(String::new, |kind| format!("={kind}"));
-    Some(match short {
-        Some(short) => format!("{short},{name}{kind}"),
-        None => format!("{name}{kind}"),
-    })
 }
 
 #[cfg(test)]

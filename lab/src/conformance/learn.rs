@@ -104,6 +104,10 @@ fn kind(divergence: &Divergence) -> String {
             _ => what.push(letter),
         }
     }
+    // An event's number says as little.
+    if let Some((_, rest)) = what.split_once(", ").filter(|_| what.starts_with("event ")) {
+        what = format!("event {rest}");
+    }
     // Each of these is one container's or network's, whose name says nothing here.
     if let Some(at) = what.find(" of ") {
         what.truncate(at);

@@ -12,6 +12,7 @@ pub mod divergence;
 pub mod draft;
 mod events;
 pub mod exceptions;
+pub mod help;
 mod identities;
 pub mod in_lab;
 pub(crate) mod inside;

@@ -7,7 +7,7 @@ use archipelago_lab::conformance::case::Case;
 use archipelago_lab::conformance::player::Side;
 use archipelago_lab::conformance::shards::Shards;
 use archipelago_lab::conformance::transcript::Transcript;
-use archipelago_lab::conformance::{draft, learn, record};
+use archipelago_lab::conformance::{draft, help, learn, record};
 use archipelago_lab::image::inputs::source_root;
 
 use super::super::progress::Bar;
@@ -45,7 +45,8 @@ pub(super) async fn learn(
         groups.len()
     );
     let answers = played.iter().find(|it| it.case == all[0].name);
-    let files = draft::files(answers.context("the lab's podman was not asked")?)?;
+    let mut files = draft::files(answers.context("the lab's podman was not asked")?)?;
+    files.insert("flags.txt".into(), flags(labs).await?);
     let into = into.map_or_else(|| source_root().join("target/profiles"), Path::to_owned);
     let folder = into.join(&version);
     std::fs::create_dir_all(&folder)
@@ -61,4 +62,27 @@ pub(super) async fn learn(
         folder.display()
     );
     Ok(())
+}
+
+/// podman has no command of more words.
+const DEPTH: usize = 4;
+
+/// All commands and their flags: those below a group are known when it has been asked.
+async fn flags(labs: &mut Shards) -> anyhow::Result<String> {
+    let mut commands = vec![String::new()];
+    let mut text = format!(
+        "# The commands and flags of podman {}, from its --help.\n",
+        labs.version()
+    );
+    for _ in 0..DEPTH {
+        let mut found = Vec::new();
+        let asked = help::questions(&commands);
+        labs.play(&[asked], &mut |transcript| {
+            found.extend(help::answers(&transcript))
+        })
+        .await?;
+        text.extend(found.iter().map(|help| format!("{}\n", help.line)));
+        commands = found.into_iter().flat_map(|help| help.below).collect();
+    }
+    Ok(text)
 }

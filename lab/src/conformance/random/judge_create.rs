@@ -143,6 +143,9 @@ fn container(command: &Command, app: &[String]) -> Result<Container, Unsafe> {
     if command.all("network").any(|name| name == "none") && command.has("publish") {
         return Err(Unsafe("a port of a container without a network"));
     }
+    if command.all("publish").count() > 1 {
+        return Err(Unsafe("5.8.6 shows ports in any order"));
+    }
     let owned = |text: &str| text.to_owned();
     let mut networks: BTreeSet<String> = command.all("network").map(owned).collect();
     if networks.is_empty() {
