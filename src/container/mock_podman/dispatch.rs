@@ -24,9 +24,7 @@ impl MockPodman {
                 list::ps(self, rest)
             }
             ["container", "inspect", rest @ ..] => list::inspect(self, rest, true),
-            ["inspect", "--type", "image", rest @ ..] | ["inspect", "--type=image", rest @ ..] => {
-                images::inspect(self, rest)
-            }
+            ["inspect", rest @ ..] if images::are_meant(self, rest) => images::inspect(self, rest),
             ["inspect", rest @ ..] => list::inspect(self, rest, false),
             ["image", "exists", rest @ ..] => images::exists(self, rest),
             ["image", "inspect", rest @ ..] => images::inspect(self, rest),

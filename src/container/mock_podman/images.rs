@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Order, option};
+use super::args::{Flag, Order, option};
 use super::image_store::{Image, Place};
 use super::profile::{Document, Profile};
 use super::pull_texts::bad_reference;
@@ -78,10 +78,28 @@ pub(super) fn exists(mock: &MockPodman, args: &[&str]) -> Answer {
     })
 }
 
+const INSPECT: [Flag; 2] = [option("format", Some('f')), option("type", Some('t'))];
+
+/// Whether `podman inspect` is asked for images: by its type, or as nothing else is called so.
+pub(super) fn are_meant(mock: &MockPodman, args: &[&str]) -> bool {
+    let Ok(parsed) = read("inspect", args, &INSPECT, Order::Mixed) else {
+        return false;
+    };
+    let names = &parsed.operands;
+    match parsed.last("type") {
+        Some("image") => true,
+        None | Some("all") => mock.shared.store.look(|state, _| {
+            let is_image =
+                |name: &String| state.find(name).is_none() && state.images.find(name).is_some();
+            !names.is_empty() && names.iter().all(is_image)
+        }),
+        Some(_) => false,
+    }
+}
+
 /// `podman image inspect`.
 pub(super) fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
-    let flags = [option("format", Some('f')), option("type", Some('t'))];
-    let parsed = read("image inspect", args, &flags, Order::Mixed)?;
+    let parsed = read("image inspect", args, &INSPECT, Order::Mixed)?;
     let format = parsed.last("format").filter(|format| *format != "json");
     mock.with(|state, _| {
         let mut found = Vec::new();
