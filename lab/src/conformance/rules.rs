@@ -157,6 +157,12 @@ const RULES: &[Rule] = &[
         "podman keeps them in a map: the same command gave both orders",
     ),
     rule(
+        "inspect",
+        "Config.Hostname",
+        How::Kind,
+        "the machine's where the container has its network; else the id, which HOSTNAME of Env and Aliases show as well",
+    ),
+    rule(
         "ps",
         "Networks",
         How::AnyOrder,

@@ -68,6 +68,8 @@ pub(super) enum App {
     Server,
     /// A program that behaves as it was told.
     Scripted(Behaviour),
+    /// The fixture's `cat` of a file that is not there.
+    Cat { path: String },
     /// A program that is not in the image.
     NotThere { program: String },
 }
@@ -131,6 +133,10 @@ impl App {
             ["oom", "--limit-mib", limit] => Self::Oom {
                 limit_mib: limit.parse().ok()?,
             },
+            // What is there in a container is in no mock; what surely is not, is known.
+            ["cat", path] if path.contains("nosuch") => Self::Cat {
+                path: (*path).to_owned(),
+            },
             ["ignore-term"] => Self::IgnoreTerm,
             ["slow-stop", grace] => Self::SlowStop(seconds(grace)?),
             _ => return None,
@@ -156,6 +162,7 @@ impl App {
             | Self::NoHandler
             | Self::Server
             | Self::Scripted(_)
+            | Self::Cat { .. }
             | Self::NotThere { .. } => Vec::new(),
         }
     }
@@ -171,6 +178,14 @@ impl App {
             }),
             Self::Oom { limit_mib } => Some(out_of_memory(*limit_mib, memory)),
             Self::Scripted(behaviour) => scripted_end(behaviour),
+            Self::Cat { path } => Some(Ending {
+                after: PROMPT,
+                code: 1,
+                oom: false,
+                last_words: vec![Line::err(format!(
+                    "fixture: cannot print `{path}`: No such file or directory (os error 2)"
+                ))],
+            }),
             Self::BadUsage => Some(Ending {
                 after: PROMPT,
                 code: 64,
@@ -208,7 +223,11 @@ impl App {
             Self::SlowStop(grace) => ends((*grace).max(PROMPT), 0, vec![Line::out("stopped")]),
             Self::IgnoreTerm => None,
             // The kernel gives PID 1 no default actions for signals.
-            Self::NoHandler | Self::Oom { .. } | Self::BadUsage | Self::NotThere { .. } => {
+            Self::NoHandler
+            | Self::Oom { .. }
+            | Self::BadUsage
+            | Self::Cat { .. }
+            | Self::NotThere { .. } => {
                 if init {
                     ends(PROMPT, 143, Vec::new())
                 } else {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::app::{App, Ending, Line};
 use super::given::SecretEnv;
 use super::health::{HealthCheck, HealthTrack, HealthWord};
+use super::options::Options;
 use crate::container::status::ContainerState;
 
 /// A mounted volume.
@@ -17,6 +19,15 @@ use crate::container::status::ContainerState;
 pub(super) struct Mount {
     pub(super) volume: String,
     pub(super) path: String,
+    #[serde(default)]
+    pub(super) is_read_only: bool,
+}
+
+impl Mount {
+    /// Whether it is a path of the machine and no volume.
+    pub(super) fn is_bind(&self) -> bool {
+        self.volume.starts_with('/')
+    }
 }
 
 /// A published port.
@@ -87,6 +98,14 @@ pub(super) struct Container {
     pub(super) memory: Option<u64>,
     pub(super) check: Option<HealthCheck>,
     pub(super) app: App,
+    #[serde(default)]
+    pub(super) options: Options,
+    /// podman has made the file for the runtime: it was started, or nearly.
+    #[serde(default)]
+    pub(super) has_spec: bool,
+    /// Its `resolv.conf` and such are there; they lie in `/run`.
+    #[serde(default)]
+    pub(super) has_run_files: bool,
     pub(super) created_at: DateTime<Utc>,
     pub(super) state: ContainerState,
     pub(super) pid: u32,
@@ -128,6 +147,8 @@ impl Container {
         self.error.clear();
         // The end of an earlier run stays as it is.
         self.started_at = Some(now);
+        self.has_spec = true;
+        self.has_run_files = true;
         self.is_stopped_on_purpose = false;
         self.has_lost_monitor = false;
         let words = self.app.first_words();
@@ -300,6 +321,17 @@ impl Container {
         self.health_at(now).map(HealthWord::as_str)
     }
 
+    /// `State.Health` of `inspect`; `None`: as in the recorded document.
+    pub(super) fn health_document(&self, now: DateTime<Utc>) -> Option<Value> {
+        // Also before the first check, but not with `none` for a command.
+        self.check.as_ref()?;
+        Some(json!({
+            "Status": self.health_word(now).unwrap_or_default(),
+            "FailingStreak": 0,
+            "Log": null,
+        }))
+    }
+
     fn health_at(&self, now: DateTime<Utc>) -> Option<HealthWord> {
         let check = self.check.as_ref()?;
         let track = self.health.as_ref()?;
@@ -318,6 +350,7 @@ impl Container {
         self.is_ghost = false;
         self.has_lost_monitor = false;
         self.restart_count = 0;
+        self.has_run_files = false;
         if self.health.is_some() {
             self.health = Some(HealthTrack::Frozen(HealthWord::Forgotten));
         }

@@ -1,18 +1,19 @@
-//! `create` and `run -d`.
+//! `create` and `run`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::args::{Flag, Order, Parsed, option, switch};
-use super::container::{Container, Mount, News, Port, Restart};
+use super::container::{Container, News};
 use super::given::Given;
-use super::health::HealthCheck;
+use super::options::{self, Options};
+use super::profile::Profile;
 use super::pull::{self, Pulled};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::state::{State, Volume, is_name, pairs};
-use super::{MockPodman, lifecycle, read};
+use super::start::{attach, start_one};
+use super::state::{State, is_name, pairs};
+use super::{MockPodman, read, remove, values};
 use crate::container::status::ContainerState;
 
 const FLAGS: &[Flag] = &[
@@ -37,6 +38,12 @@ const FLAGS: &[Flag] = &[
     option("health-timeout", None),
     option("health-retries", None),
     option("health-start-period", None),
+    option("health-on-failure", None),
+    option("workdir", Some('w')),
+    option("ip", None),
+    option("cidfile", None),
+    switch("no-healthcheck", None),
+    switch("replace", None),
     switch("init", None),
     switch("rm", None),
     switch("detach", Some('d')),
@@ -45,44 +52,73 @@ const FLAGS: &[Flag] = &[
 /// podman's stop timeout where none is given.
 const DEFAULT_STOP_TIMEOUT: u64 = 10;
 
-/// `podman create`.
-pub(super) async fn create(mock: &MockPodman, args: &[&str]) -> Answer {
-    let (id, lines) = make(mock, "create", args).await?;
-    Ok(made(&id, lines))
+/// `podman create`; `asked` is the command line as it was given.
+pub(super) async fn create(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Answer {
+    let (id, said) = make(mock, ("create", args), asked).await?;
+    Ok(Reply {
+        stdout: format!("{}{id}\n", said.stdout),
+        ..said
+    })
 }
 
-/// `podman run -d`.
-pub(super) async fn run(mock: &MockPodman, args: &[&str]) -> Answer {
-    if !read("run", args, FLAGS, Order::FlagsFirst)?.has("detach") {
-        return Err(not_implemented("`podman run` without `-d`"));
+/// `podman run`; `asked` is the command line as it was given.
+pub(super) async fn run(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Answer {
+    let parsed = read("run", args, FLAGS, Order::FlagsFirst)?;
+    let (id, said) = make(mock, ("run", args), asked).await?;
+    let started = mock.with(|state, now| start_one(state, now, &id));
+    if let Err(failed) = started {
+        if parsed.has("rm") {
+            mock.with(|state, _| {
+                if let Some(index) = state.index(&id) {
+                    state.drop_container(index, true);
+                }
+            });
+        }
+        return Err(refuse(failed.run_code, failed.text));
     }
-    let (id, lines) = make(mock, "run", args).await?;
-    mock.with(|state, now| lifecycle::start_one(state, now, &id))
-        .map_err(|failed| refuse(failed.run_code, failed.text))?;
-    Ok(made(&id, lines))
-}
-
-/// The id, and what was said while its image was pulled.
-fn made(id: &str, lines: String) -> Reply {
-    Reply {
-        stderr: lines,
-        ..Reply::line(id)
+    if parsed.has("detach") {
+        return Ok(Reply {
+            stdout: format!("{}{id}\n", said.stdout),
+            ..said
+        });
     }
+    attach(mock, &id).await
 }
 
-/// Makes a container; returns its id, and what was said while its image was pulled.
+/// Makes a container; returns its id, and what a replaced one left to say.
 async fn make(
     mock: &MockPodman,
-    command: &str,
-    args: &[&str],
-) -> Result<(String, String), Refused> {
+    (command, args): (&str, &[&str]),
+    asked: &[&str],
+) -> Result<(String, Reply), Refused> {
     let parsed = read(command, args, FLAGS, Order::FlagsFirst)?;
     let Some((image, words)) = parsed.operands.split_first() else {
         return Err(refuse(125, "requires at least 1 arg(s), only received 0"));
     };
+    if parsed.has("replace") && parsed.last("name").is_none() {
+        return Err(refuse(
+            125,
+            "cannot replace container without --name being set",
+        ));
+    }
     let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
-    let id = mock.with(|state, now| add(state, now, &parsed, &pulled, words))?;
-    Ok((id, lines))
+    let mut said = Reply::silent();
+    if let Some(name) = parsed.last("name").filter(|_| parsed.has("replace")) {
+        let removed = remove::rm(mock, &["--force", "--ignore", "--", name]).await?;
+        said.stderr = removed.stderr;
+        if mock.with(|state, _| Profile::of(state.version).names_what_it_replaces()) {
+            said.stdout = removed.stdout;
+        }
+    }
+    said.stderr.insert_str(0, &lines);
+    let mut line = vec!["podman"];
+    line.extend(asked);
+    let id = mock.with(|state, now| add(state, now, &parsed, &pulled, words, &line))?;
+    if let Some(file) = parsed.last("cidfile") {
+        std::fs::write(file, &id)
+            .map_err(|error| not_implemented(format!("`--cidfile {file}`: {error}")))?;
+    }
+    Ok((id, said))
 }
 
 fn add(
@@ -91,7 +127,20 @@ fn add(
     parsed: &Parsed,
     image: &Pulled,
     words: &[String],
+    line: &[&str],
 ) -> Result<String, Refused> {
+    let profile = Profile::of(state.version);
+    if let Some(file) = parsed.last("cidfile")
+        && profile.spares_id_files()
+        && std::path::Path::new(file).exists()
+    {
+        return Err(refuse(
+            125,
+            format!(
+                "container id file exists. Ensure another container is not using it or delete {file}"
+            ),
+        ));
+    }
     let id = state.new_id();
     let name = match parsed.last("name") {
         Some(name) if is_name(name) => name.to_owned(),
@@ -124,14 +173,37 @@ fn add(
             format!("unable to find network with name or ID {network}: network not found"),
         ));
     }
+    if parsed.last("ip").is_some() && matches!(network.as_str(), "host" | "none") {
+        return Err(refuse(
+            125,
+            "--ip can only be set when the network mode is bridge: invalid argument",
+        ));
+    }
     let given = Given::of(state, parsed.all("secret"))?;
-    let restart = restart_policy(parsed.last("restart"))?;
+    let restart = values::restart_policy(parsed.last("restart"))?;
     let ports = parsed
         .all("publish")
-        .map(port)
+        .map(|text| values::port(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let memory = parsed.last("memory").map(bytes).transpose()?;
-    let check = health_check(parsed)?;
+    let size = |flag: &str, prefix: &str| match parsed.last(flag) {
+        Some(text) => values::bytes(
+            text,
+            profile.tells_bad_suffixes_of_memory() && flag == "memory",
+        )
+        .map(Some)
+        .map_err(|error| refuse(125, format!("{prefix}{error}"))),
+        None => Ok(None),
+    };
+    let memory = size("memory", "invalid value for memory: ")?;
+    let shm_size = size("shm-size", "unable to translate --shm-size: ")?;
+    let stop_signal = match parsed.last("stop-signal") {
+        Some(text) => Some(
+            options::signal_number(text)
+                .ok_or_else(|| refuse(125, format!("invalid signal: {text}")))?,
+        ),
+        None => None,
+    };
+    let health = values::health_check(parsed)?;
     let stop_timeout = parsed
         .last("stop-timeout")
         .map_or(Ok(DEFAULT_STOP_TIMEOUT), str::parse)
@@ -142,12 +214,28 @@ fn add(
             ))
         })?;
     let labels = pairs("label", parsed.all("label"))?;
+    let env = values::variables(parsed.all("env"), profile)?;
     // Last, for it makes volumes: a refused create leaves none.
     let mounts = parsed
         .all("volume")
-        .map(|text| mount(state, now, text))
+        .map(|text| values::mount(state, now, text))
         .collect::<Result<Vec<_>, _>>()?;
-    let entrypoint = parsed.last("entrypoint").map(str::to_owned);
+    let text = |flag: &str| parsed.last(flag).map(str::to_owned);
+    let options = Options {
+        create_command: line.iter().map(|&word| word.to_owned()).collect(),
+        user: text("user").unwrap_or_default(),
+        workdir: text("workdir"),
+        stop_signal,
+        shm_size,
+        aliases: parsed.all("network-alias").map(str::to_owned).collect(),
+        ip: text("ip"),
+        cid_file: text("cidfile").unwrap_or_default(),
+        health: health.shown,
+        health_on_failure: text("health-on-failure"),
+        names_policy: parsed.last("restart").is_some(),
+        secrets: given.shown,
+    };
+    let entrypoint = text("entrypoint");
     let app = state.app_of(&name, &image.name, entrypoint.as_deref(), words);
     state.containers.push(Container {
         id: id.clone(),
@@ -158,7 +246,7 @@ fn add(
         entrypoint,
         command: words.to_vec(),
         labels,
-        env: parsed.all("env").map(str::to_owned).collect(),
+        env,
         ports,
         mounts,
         network,
@@ -167,7 +255,10 @@ fn add(
         init: parsed.has("init"),
         auto_remove: parsed.has("rm"),
         memory,
-        check,
+        check: health.check,
+        options,
+        has_spec: false,
+        has_run_files: false,
         created_at: now,
         state: ContainerState::Created,
         pid: 0,
@@ -194,137 +285,4 @@ fn add(
         }],
     });
     Ok(id)
-}
-
-fn restart_policy(text: Option<&str>) -> Result<Restart, Refused> {
-    Ok(match text {
-        None | Some("no" | "never" | "") => Restart::No,
-        Some("always") => Restart::Always,
-        Some("unless-stopped") => Restart::UnlessStopped,
-        Some("on-failure") => Restart::OnFailure(None),
-        Some(text) => match text.strip_prefix("on-failure:").map(str::parse) {
-            Some(Ok(limit)) => Restart::OnFailure(Some(limit)),
-            Some(Err(_)) | None => {
-                return Err(refuse(
-                    125,
-                    format!(
-                        "running container create option: \"{text}\" is not a valid restart policy: invalid argument"
-                    ),
-                ));
-            }
-        },
-    })
-}
-
-/// `[IP:]HOST:CONTAINER[/PROTOCOL]`.
-fn port(text: &str) -> Result<Port, Refused> {
-    let (ports, protocol) = text.rsplit_once('/').unwrap_or((text, "tcp"));
-    let mut parts = ports.rsplitn(3, ':');
-    let numbers = (parts.next().map(str::parse), parts.next().map(str::parse));
-    let (Some(Ok(container)), Some(Ok(host))) = numbers else {
-        return Err(not_implemented(format!("`--publish {text}`")));
-    };
-    if host == 0 || container == 0 {
-        return Err(refuse(
-            125,
-            "parsing host port: port numbers must be between 1 and 65535 (inclusive), got 0",
-        ));
-    }
-    Ok(Port {
-        host_ip: parts
-            .next()
-            .map_or("", |ip| ip.trim_matches(['[', ']']))
-            .to_owned(),
-        host,
-        container,
-        protocol: protocol.to_owned(),
-    })
-}
-
-/// `VOLUME:PATH[:OPTIONS]`, `SOURCE:PATH[:OPTIONS]`, or `PATH` for an anonymous volume. A volume that is not there
-/// is made. A bind source below `/no/such` is not there; every other one is.
-fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result<Mount, Refused> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (volume, path, is_anonymous) = match parts[..] {
-        [path] => (state.new_id(), path, true),
-        [source, path] | [source, path, "ro" | "rw" | "z" | "Z"] => {
-            (source.to_owned(), path, false)
-        }
-        _ => return Err(not_implemented(format!("`--volume {text}`"))),
-    };
-    if volume.starts_with("/no/such") {
-        return Err(refuse(
-            125,
-            format!("statfs {volume}: no such file or directory"),
-        ));
-    }
-    if !volume.starts_with('/') && !state.volumes.contains_key(&volume) {
-        let made = Volume {
-            labels: BTreeMap::new(),
-            created_at: now,
-            is_anonymous,
-            files: BTreeMap::new(),
-        };
-        state.volumes.insert(volume.clone(), made);
-    }
-    Ok(Mount {
-        volume,
-        path: path.to_owned(),
-    })
-}
-
-/// `64m` in bytes.
-fn bytes(text: &str) -> Result<u64, Refused> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" => Some(1 << 10),
-        "m" | "mb" => Some(1 << 20),
-        "g" | "gb" => Some(1 << 30),
-        _ => None,
-    };
-    match (digits.parse::<u64>(), unit) {
-        (Ok(number), Some(unit)) => Ok(number.saturating_mul(unit)),
-        _ => Err(refuse(
-            125,
-            format!("invalid value for memory: invalid size: '{text}'"),
-        )),
-    }
-}
-
-fn health_check(parsed: &Parsed) -> Result<Option<HealthCheck>, Refused> {
-    if parsed
-        .last("health-cmd")
-        .is_none_or(|command| command == "none")
-    {
-        return Ok(None);
-    }
-    let time = |flag: &str, default: u64| match parsed.last(flag) {
-        Some(text) => duration(text).ok_or_else(|| not_implemented(format!("`--{flag} {text}`"))),
-        None => Ok(Duration::from_secs(default)),
-    };
-    let retries = match parsed.last("health-retries") {
-        Some(text) => text
-            .parse()
-            .map_err(|_| not_implemented(format!("`--health-retries {text}`")))?,
-        None => 3,
-    };
-    Ok(Some(HealthCheck {
-        interval: time("health-interval", 30)?.max(Duration::from_millis(1)),
-        retries,
-        start_period: time("health-start-period", 0)?,
-    }))
-}
-
-/// `30s`, `500ms`, `2m`, `1h`; of Go's durations only those of one unit.
-fn duration(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().ok()?;
-    Some(match &text[digits.len()..] {
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number * 60),
-        "h" => Duration::from_secs(number * 3600),
-        _ => return None,
-    })
 }

@@ -8,7 +8,7 @@ use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
     Call, MockPodman, create, events, image_list, image_remove, images, info, lifecycle, list,
-    lock, look, pull, remove, resources, secrets, stop,
+    lock, look, pull, remove, rename, resources, secrets, stop,
 };
 use crate::container::runtime::{
     CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
@@ -46,11 +46,11 @@ impl MockPodman {
     /// Commands that podman knows with and without `container` before them.
     async fn dispatch_container(&self, args: &[&str], asked: &[&str]) -> Answer {
         match args {
-            ["create", rest @ ..] => create::create(self, rest).await,
-            ["run", rest @ ..] => create::run(self, rest).await,
+            ["create", rest @ ..] => create::create(self, rest, asked).await,
+            ["run", rest @ ..] => create::run(self, rest, asked).await,
             ["start", rest @ ..] => {
                 self.overhead(lifecycle::START_TAKES).await?;
-                lifecycle::start(self, rest)
+                lifecycle::start(self, rest).await
             }
             ["stop", rest @ ..] => stop::stop(self, rest).await,
             ["kill", rest @ ..] => lifecycle::kill(self, rest),
@@ -58,6 +58,7 @@ impl MockPodman {
             ["pause", rest @ ..] => lifecycle::pause(self, rest),
             ["unpause", rest @ ..] => lifecycle::unpause(self, rest),
             ["rm", rest @ ..] => remove::rm(self, rest).await,
+            ["rename", rest @ ..] => rename::rename(self, rest),
             ["exists", rest @ ..] => look::exists(self, rest),
             ["logs", rest @ ..] => look::logs(self, rest),
             ["wait", rest @ ..] => look::wait(self, rest).await,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::container::Container;
-use super::lifecycle::StartFailed;
 use super::reply::{Refused, not_implemented, refuse};
 use super::secrets::no_such_secret;
+use super::start::StartFailed;
 use super::state::State;
 
 /// Where a process finds its variables.
@@ -27,6 +28,8 @@ pub(super) struct SecretEnv {
 pub(super) struct Given {
     pub(super) env: Vec<SecretEnv>,
     pub(super) files: BTreeMap<String, String>,
+    /// The files as `inspect` shows them.
+    pub(super) shown: Vec<Value>,
 }
 
 impl Given {
@@ -50,16 +53,40 @@ impl Given {
                     variable: (*variable).to_owned(),
                     value: String::new(),
                 }),
-                (Some(&"mount"), Some(path)) if path.starts_with('/') => {
-                    given
-                        .files
-                        .insert((*path).to_owned(), secret.content.clone());
+                (Some(&"mount") | None, target) if words.keys().all(|key| is_known(key)) => {
+                    let path = match target {
+                        Some(path) if path.starts_with('/') => (*path).to_owned(),
+                        Some(file) => format!("/run/secrets/{file}"),
+                        None => format!("/run/secrets/{name}"),
+                    };
+                    given.files.insert(path, secret.content.clone());
+                    let number = |key: &str| {
+                        words
+                            .get(key)
+                            .and_then(|text| text.parse::<u32>().ok())
+                            .unwrap_or(0)
+                    };
+                    let mode = words
+                        .get("mode")
+                        .and_then(|text| u32::from_str_radix(text, 8).ok())
+                        .unwrap_or(0o444);
+                    given.shown.push(json!({
+                        "Name": name,
+                        "ID": secret.id,
+                        "UID": number("uid"),
+                        "GID": number("gid"),
+                        "Mode": mode,
+                    }));
                 }
                 _ => return Err(not_implemented(format!("`--secret={option}`"))),
             }
         }
         Ok(given)
     }
+}
+
+fn is_known(key: &str) -> bool {
+    matches!(key, "type" | "target" | "uid" | "gid" | "mode")
 }
 
 /// Reads the variables for a start; a secret that is gone keeps the container from starting.
@@ -82,6 +109,11 @@ pub(super) fn renew(state: &mut State, index: usize) -> Option<StartFailed> {
 }
 
 impl Container {
+    /// Names of the secrets that are variables.
+    pub(super) fn secret_names(&self) -> impl Iterator<Item = &str> {
+        self.secret_env.iter().map(|given| given.secret.as_str())
+    }
+
     /// The content of [`ENVIRON`].
     pub(super) fn environ(&self) -> String {
         let secrets = self.secret_env.iter();

@@ -54,6 +54,7 @@ const ALL: [Document; 12] = [
 /// What one version of podman is like.
 #[derive(Debug)]
 pub(super) struct Profile {
+    version: PodmanVersion,
     documents: [Value; ALL.len()],
 }
 
@@ -105,10 +106,16 @@ impl Profile {
         static READ: [OnceLock<Profile>; KNOWN.len()] = [const { OnceLock::new() }; KNOWN.len()];
         let index = nearest(version);
         READ[index].get_or_init(|| Self {
+            version: KNOWN[index].0,
             documents: KNOWN[index].1.map(|text| {
                 serde_json::from_str(text).expect("a test reads every document of every profile")
             }),
         })
+    }
+
+    /// Which of the measured versions it is.
+    pub(super) fn version(&self) -> PodmanVersion {
+        self.version
     }
 
     /// A copy of a document, to be filled in.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::MockPodman;
 use super::app::App;
 use super::container::{Container, Restart};
+use super::options::Options;
 use super::reference::full as full_reference;
 use super::state::State;
 use crate::container::status::ContainerState;
@@ -140,6 +141,9 @@ impl State {
             auto_remove: false,
             memory: None,
             check: None,
+            options: Options::default(),
+            has_spec: false,
+            has_run_files: false,
             created_at: seen.created_at,
             state: ContainerState::Created,
             pid: 0,

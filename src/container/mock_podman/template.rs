@@ -4,7 +4,11 @@
 //! Known: text, `{{.A.B}}`, `{{.}}`, `{{json .A}}`, `{{len .A}}`, `{{index .A "k"}}`, `{{.Method "argument"}}`, `{{.A | json}}`,
 //! `{{range .A}}…{{end}}`, `{{if .A}}…{{else}}…{{end}}`, strings, whole numbers, and `{{-`, `-}}`.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use super::render::go_time;
 
 /// A template that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,11 @@ pub(super) trait Subject {
 
     /// What `.NAME ARGUMENTS` is where the document has no such field, or another than Go's type: podman's methods.
     fn method(&self, _name: &str, _arguments: &[Value]) -> Option<Value> {
+        None
+    }
+
+    /// The value of a field that Go's type has and this document leaves out, as Go does with what is empty.
+    fn absent(&self, _field: &str) -> Option<Value> {
         None
     }
 
@@ -45,6 +54,8 @@ pub(super) enum Kind {
     Slice,
     /// A string: nothing for null.
     Text,
+    /// A time: `2026-11-27 00:48:37.8 +0000 UTC` for RFC 3339.
+    Time,
 }
 
 /// Why a template gives nothing.
@@ -84,6 +95,8 @@ enum Term {
     Literal(Value),
     /// `json`, `len`, `index` …
     Function(String),
+    /// `(index .A "k").B`: a pipe, and the fields of what it gives.
+    Inner(Pipe, Vec<String>, usize),
 }
 
 /// Something on its way through a pipe: a value, and the name of the field it comes from.
@@ -108,11 +121,7 @@ impl Template {
     /// Applies it.
     pub(super) fn render(&self, subject: &dyn Subject) -> Result<String, TemplateError> {
         let mut out = String::new();
-        let dot = Held {
-            value: subject.document().clone(),
-            field: String::new(),
-        };
-        render(&self.nodes, subject, &dot, true, &mut out)?;
+        render(&self.nodes, subject, None, &mut out)?;
         Ok(out)
     }
 }
@@ -131,7 +140,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
         let before = &rest[..open];
         let inner = &rest[open + 2..];
         let Some(close) = inner.find("}}") else {
-            return Err(TemplateError::Syntax("unclosed action".into()));
+            return Err(unclosed(inner));
         };
         let action = &inner[..close];
         let before = if trims { before.trim_start() } else { before };
@@ -152,6 +161,17 @@ fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     let rest = if trims { rest.trim_start() } else { rest };
     pieces.push(Piece::Text(rest.to_owned()));
     Ok(pieces)
+}
+
+/// podman puts the template into a loop, so that `{{end}}` comes after what is not closed.
+fn unclosed(inner: &str) -> TemplateError {
+    match inner.chars().next_back() {
+        None | Some(' ') => TemplateError::Syntax("unexpected \"{\" in command".into()),
+        Some(last) if last.is_alphanumeric() => {
+            TemplateError::Syntax("bad character U+007B '{'".into())
+        }
+        Some(_) => TemplateError::Beyond(format!("{{{{{inner}")),
+    }
 }
 
 struct Parser {
@@ -249,6 +269,23 @@ fn pipe(text: &str, offset: usize) -> Result<Pipe, TemplateError> {
         if first == '|' {
             commands.push(Vec::new());
             rest = &rest[1..];
+        } else if first == '(' {
+            let end =
+                closing(rest).ok_or_else(|| TemplateError::Syntax("unclosed left paren".into()))?;
+            let inner = pipe(&rest[1..end], at + 1)?;
+            let after = &rest[end + 1..];
+            let length = after
+                .find(|letter: char| letter.is_whitespace() || letter == '|' || letter == ')')
+                .unwrap_or(after.len());
+            let fields = match &after[..length] {
+                "" => Vec::new(),
+                path => match term(path, at + end + 1)? {
+                    Term::Path(fields, _) => fields,
+                    _ => return Err(TemplateError::Beyond(rest.to_owned())),
+                },
+            };
+            commands[last].push(Term::Inner(inner, fields, at + end + 1));
+            rest = &after[length..];
         } else if first == '"' || first == '`' {
             let Some(end) = rest[1..].find(first) else {
                 return Err(TemplateError::Syntax("unterminated quoted string".into()));
@@ -274,6 +311,28 @@ fn pipe(text: &str, offset: usize) -> Result<Pipe, TemplateError> {
         }));
     }
     Ok(commands)
+}
+
+/// Where the parenthesis that `text` begins with is closed; parentheses in strings do not count.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    for (at, letter) in text.char_indices() {
+        match (quote, letter) {
+            (Some(open), letter) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '`') => quote = Some(letter),
+            (None, '(') => depth += 1,
+            (None, ')') => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 fn term(word: &str, at: usize) -> Result<Term, TemplateError> {
@@ -312,24 +371,23 @@ fn term(word: &str, at: usize) -> Result<Term, TemplateError> {
 fn render(
     nodes: &[Node],
     subject: &dyn Subject,
-    dot: &Held,
-    is_root: bool,
+    dot: Option<&Held>,
     out: &mut String,
 ) -> Result<(), TemplateError> {
     for node in nodes {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Print(pipe) => {
-                let held = evaluate(pipe, subject, dot, is_root)?;
+                let held = evaluate(pipe, subject, dot)?;
                 out.push_str(&shown(&held, subject)?);
             }
             Node::If(pipe, then, other) => {
-                let held = evaluate(pipe, subject, dot, is_root)?;
+                let held = evaluate(pipe, subject, dot)?;
                 let chosen = if is_true(&held.value) { then } else { other };
-                render(chosen, subject, dot, is_root, out)?;
+                render(chosen, subject, dot, out)?;
             }
             Node::Range(pipe, inner) => {
-                let held = evaluate(pipe, subject, dot, is_root)?;
+                let held = evaluate(pipe, subject, dot)?;
                 let each: Vec<Value> = match held.value {
                     Value::Array(all) => all,
                     // Go goes through maps in the order of their keys, as serde_json keeps them.
@@ -339,7 +397,7 @@ fn render(
                 };
                 for value in each {
                     let field = held.field.clone();
-                    render(inner, subject, &Held { value, field }, false, out)?;
+                    render(inner, subject, Some(&Held { value, field }), out)?;
                 }
             }
         }
@@ -347,32 +405,36 @@ fn render(
     Ok(())
 }
 
-fn evaluate(
-    pipe: &Pipe,
-    subject: &dyn Subject,
-    dot: &Held,
-    is_root: bool,
-) -> Result<Held, TemplateError> {
+fn evaluate(pipe: &Pipe, subject: &dyn Subject, dot: Option<&Held>) -> Result<Held, TemplateError> {
     let mut passed: Option<Held> = None;
     for command in pipe {
         let (head, arguments) = command.split_first().expect("no command is empty");
         let mut values = Vec::new();
         for argument in arguments {
             values.push(match argument {
-                Term::Path(fields, at) => look_up(fields, *at, &[], subject, dot, is_root)?,
+                Term::Path(fields, at) => look_up(fields, *at, &[], subject, dot)?,
                 Term::Literal(value) => literal(value),
                 Term::Function(name) => return Err(TemplateError::Beyond(name.clone())),
+                Term::Inner(pipe, fields, at) => {
+                    let held = evaluate(pipe, subject, dot)?;
+                    look_up(fields, *at, &[], subject, Some(&held))?
+                }
             });
         }
         values.extend(passed.take());
         passed = Some(match head {
             Term::Path(fields, at) => {
                 let plain: Vec<Value> = values.into_iter().map(|held| held.value).collect();
-                look_up(fields, *at, &plain, subject, dot, is_root)?
+                look_up(fields, *at, &plain, subject, dot)?
             }
             Term::Literal(value) if values.is_empty() => literal(value),
             Term::Literal(value) => return Err(TemplateError::Beyond(value.to_string())),
             Term::Function(name) => call(name, values, subject)?,
+            Term::Inner(pipe, fields, at) if values.is_empty() => {
+                let held = evaluate(pipe, subject, dot)?;
+                look_up(fields, *at, &[], subject, Some(&held))?
+            }
+            Term::Inner(..) => return Err(TemplateError::Beyond("a call of (…)".into())),
         });
     }
     Ok(passed.expect("a pipe has a command"))
@@ -390,29 +452,29 @@ fn look_up(
     offset: usize,
     arguments: &[Value],
     subject: &dyn Subject,
-    dot: &Held,
-    is_root: bool,
+    dot: Option<&Held>,
 ) -> Result<Held, TemplateError> {
-    let mut held = dot.clone();
-    for (depth, field) in fields.iter().enumerate() {
+    let is_root = dot.is_none();
+    let mut field = dot.map_or("", |held| held.field.as_str());
+    let mut value = Cow::Borrowed(dot.map_or_else(|| subject.document(), |held| &held.value));
+    for (depth, next) in fields.iter().enumerate() {
         let method = (is_root && depth == 0)
-            .then(|| subject.method(field, arguments))
+            .then(|| subject.method(next, arguments))
             .flatten();
-        let next = method.or_else(|| held.value.get(field).cloned());
-        match next {
-            Some(value) => {
-                held = Held {
-                    value,
-                    field: field.clone(),
-                }
-            }
-            None if subject.kind(&held.field) == Kind::Map => {
+        let found = match (method, &value) {
+            (Some(made), _) => Some(Cow::Owned(made)),
+            (None, Cow::Borrowed(value)) => value.get(next).map(Cow::Borrowed),
+            (None, Cow::Owned(value)) => value.get(next).cloned().map(Cow::Owned),
+        };
+        value = match found.or_else(|| subject.absent(next).map(Cow::Owned)) {
+            Some(value) => value,
+            None if subject.kind(field) == Kind::Map => {
                 // A key that a map does not have.
-                held = literal(&Value::from("<no value>"));
+                return Ok(literal(&Value::from("<no value>")));
             }
             None => {
                 return Err(TemplateError::NoField {
-                    field: field.clone(),
+                    field: next.clone(),
                     path: format!(".{}", fields.join(".")),
                     offset: offset
                         + fields[..depth]
@@ -421,9 +483,13 @@ fn look_up(
                             .sum::<usize>(),
                 });
             }
-        }
+        };
+        field = next;
     }
-    Ok(held)
+    Ok(Held {
+        value: value.into_owned(),
+        field: field.to_owned(),
+    })
 }
 
 fn call(name: &str, mut values: Vec<Held>, subject: &dyn Subject) -> Result<Held, TemplateError> {
@@ -489,6 +555,10 @@ fn shown(held: &Held, subject: &dyn Subject) -> Result<String, TemplateError> {
 fn print(value: &Value, kind: Kind) -> Result<String, TemplateError> {
     let all = |parts: Result<Vec<String>, TemplateError>| Ok(parts?.join(" "));
     Ok(match value {
+        Value::String(text) if kind == Kind::Time => match text.parse() {
+            Ok(time) => go_time(time),
+            Err(_) => return Err(TemplateError::Beyond(format!("the time {text}"))),
+        },
         Value::String(text) => text.clone(),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => number.to_string(),
@@ -496,7 +566,7 @@ fn print(value: &Value, kind: Kind) -> Result<String, TemplateError> {
             Kind::Map => "map[]".to_owned(),
             Kind::Slice => "[]".to_owned(),
             Kind::Text => String::new(),
-            Kind::Plain => "<nil>".to_owned(),
+            Kind::Plain | Kind::Time => "<nil>".to_owned(),
         },
         Value::Array(values) => {
             let inner: Result<String, TemplateError> = all(values
@@ -595,6 +665,7 @@ mod tests {
             ("{{.Label \"app\"}}", "x"),
             ("{{.Upper}}", "METHOD"),
             ("{{index .Labels \"app\"}} {{index .Names 1}}", "x b"),
+            ("{{(index .Names 1)}} {{(.State).Pid}}", "b 7"),
             ("{{len .Names}}", "2"),
             ("{{range .Names}}<{{.}}>{{end}}", "<a><b>"),
             (
@@ -615,7 +686,10 @@ mod tests {
             offset,
         };
         for (template, error) in [
-            ("{{", TemplateError::Syntax("unclosed action".into())),
+            (
+                "{{",
+                TemplateError::Syntax("unexpected \"{\" in command".into()),
+            ),
             (
                 "{{}}",
                 TemplateError::Syntax("missing value for command".into()),

@@ -1,0 +1,166 @@
+//! `ps --filter`: values of one key are alternatives, but all labels must be there.
+
+use super::args::Parsed;
+use super::container::Container;
+use super::reference::full as full_reference;
+use super::reply::{Refused, not_implemented, refuse};
+use crate::container::status::has_label;
+
+/// What was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Filters<'a> {
+    ids: Vec<&'a str>,
+    names: Vec<Pattern<'a>>,
+    labels: Vec<&'a str>,
+    states: Vec<&'a str>,
+    images: Vec<&'a str>,
+    volumes: Vec<&'a str>,
+    networks: Vec<&'a str>,
+    exit_codes: Vec<i32>,
+}
+
+/// Of podman's regular expressions: plain text, with `^` before or `$` behind it.
+#[derive(Debug)]
+enum Pattern<'a> {
+    Text {
+        text: &'a str,
+        is_start: bool,
+        is_end: bool,
+    },
+    /// One that cannot be read: podman then finds nothing.
+    Broken,
+}
+
+impl<'a> Filters<'a> {
+    pub(super) fn of(parsed: &'a Parsed) -> Result<Self, Refused> {
+        let mut filters = Self::default();
+        for filter in parsed.all("filter") {
+            let Some((key, value)) = filter.split_once('=') else {
+                return Err(refuse(125, format!("invalid filter \"{filter}\"")));
+            };
+            match key {
+                "id" => filters.ids.push(value),
+                "name" => filters.names.push(Pattern::of(value)?),
+                "label" => filters.labels.push(value),
+                "status" => filters.states.push(state(value)?),
+                "ancestor" => filters.images.push(value),
+                "volume" => filters.volumes.push(value),
+                "network" => filters.networks.push(value),
+                "exited" => filters.exit_codes.push(
+                    value
+                        .parse()
+                        .map_err(|_| not_implemented(format!("`podman ps --filter {filter}`")))?,
+                ),
+                // podman knows them.
+                "label!"
+                | "before"
+                | "since"
+                | "health"
+                | "pod"
+                | "until"
+                | "restart-policy"
+                | "should-start-on-boot"
+                | "command" => {
+                    return Err(not_implemented(format!("`podman ps --filter {filter}`")));
+                }
+                _ => return Err(refuse(125, format!("{key} is an invalid filter"))),
+            }
+        }
+        Ok(filters)
+    }
+
+    /// Whether a state was asked for: then `--all` goes without saying.
+    pub(super) fn has_states(&self) -> bool {
+        !self.states.is_empty()
+    }
+
+    pub(super) fn pass(&self, container: &Container) -> bool {
+        let name = container.name.as_str();
+        any(&self.ids, |id| container.id.starts_with(id))
+            && any(&self.names, |pattern| pattern.fits(name))
+            && self
+                .labels
+                .iter()
+                .all(|label| has_label(&container.labels, label))
+            && any(&self.states, |state| *state == container.state.as_str())
+            && any(&self.images, |image| {
+                container.image == full_reference(image) || container.image_id.starts_with(image)
+            })
+            && any(&self.volumes, |volume| {
+                let mounts = &container.mounts;
+                mounts
+                    .iter()
+                    .any(|mount| mount.volume == *volume || mount.path == *volume)
+            })
+            && any(&self.networks, |network| container.network == *network)
+            && any(&self.exit_codes, |code| {
+                container.finished_at.is_some() && container.exit_code == *code
+            })
+    }
+}
+
+/// Whether nothing was asked for, or one of it fits.
+fn any<T>(asked: &[T], fits: impl Fn(&T) -> bool) -> bool {
+    asked.is_empty() || asked.iter().any(fits)
+}
+
+fn state(word: &str) -> Result<&str, Refused> {
+    match word {
+        "created" | "running" | "paused" | "exited" | "initialized" | "stopped" => Ok(word),
+        "removing" | "configured" | "unknown" | "dead" | "restarting" => Err(not_implemented(
+            format!("`podman ps --filter status={word}`"),
+        )),
+        word => Err(refuse(
+            125,
+            format!("unknown container state: {word}: invalid argument"),
+        )),
+    }
+}
+
+impl<'a> Pattern<'a> {
+    fn of(pattern: &'a str) -> Result<Self, Refused> {
+        let (is_start, text) = match pattern.strip_prefix('^') {
+            Some(text) => (true, text),
+            None => (false, pattern),
+        };
+        let (is_end, text) = match text.strip_suffix('$') {
+            Some(text) => (true, text),
+            None => (false, text),
+        };
+        // A dot is any character; that of a name is one of them, and near enough.
+        let is_plain = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        };
+        if is_plain(text) {
+            return Ok(Self::Text {
+                text,
+                is_start,
+                is_end,
+            });
+        }
+        let opens = |open: char, close: char| text.contains(open) && !text.contains(close);
+        if opens('[', ']') || opens('(', ')') || opens(')', '(') {
+            return Ok(Self::Broken);
+        }
+        Err(not_implemented(format!(
+            "`podman ps --filter name={pattern}`"
+        )))
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        match *self {
+            Self::Broken => false,
+            Self::Text {
+                text,
+                is_start,
+                is_end,
+            } => match (is_start, is_end) {
+                (true, true) => name == text,
+                (true, false) => name.starts_with(text),
+                (false, true) => name.ends_with(text),
+                (false, false) => name.contains(text),
+            },
+        }
+    }
+}

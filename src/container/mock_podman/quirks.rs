@@ -1,0 +1,144 @@
+//! What one podman does otherwise than another, by the name of what it does.
+
+use super::profile::Profile;
+
+impl Profile {
+    /// `inspect` tells of an OOM kill, of the last error, and of a stop by the user.
+    pub(super) fn says_why_it_ended(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// `inspect` shows the networks `host` and `none` as if they were networks.
+    pub(super) fn shows_networks_that_are_none(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// `inspect` gives a container's networks with their ids; else with their names in the ids' place.
+    pub(super) fn names_networks_by_id(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// How `inspect` shows a port that is published on all addresses.
+    pub(super) fn any_address(&self) -> &'static str {
+        if self.version().major >= 5 {
+            "0.0.0.0"
+        } else {
+            ""
+        }
+    }
+
+    /// `inspect` has the ports of the container in its configuration as well.
+    pub(super) fn shows_exposed_ports(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// A start adds `HOME` to the variables.
+    pub(super) fn sets_home(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// A start adds annotations for systemd; else one with the time when the container was made.
+    pub(super) fn notes_properties_for_systemd(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// A container whose port is taken is not prepared at all; else all of it is before the port is tried.
+    pub(super) fn tries_ports_first(&self) -> bool {
+        self.version().major >= 5
+    }
+}
+
+impl Profile {
+    /// `ps --format '{{json .}}'` is `--format json`; else the JSON of each row.
+    pub(super) fn takes_json_of_a_row_for_json(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// `ps` says `Up 3 seconds ago`; else `Up 3 seconds`.
+    pub(super) fn says_up_ago(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// `ps --format '{{.State}}'` gives the same as `{{.Status}}`; else the state's word.
+    pub(super) fn shows_the_status_as_state(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// `ps --format` knows `{{.Label "key"}}`.
+    pub(super) fn has_labels_one_by_one(&self) -> bool {
+        self.version().major >= 5
+    }
+}
+
+impl Profile {
+    /// `create --replace` prints the name of what it removed before the id of what it made.
+    pub(super) fn names_what_it_replaces(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// `create --cidfile` refuses a file that is there; else it is overwritten.
+    pub(super) fn spares_id_files(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// `--memory 12zz` is told of its suffix; else of the whole.
+    pub(super) fn tells_bad_suffixes_of_memory(&self) -> bool {
+        (self.version().major, self.version().minor) >= (5, 8)
+    }
+
+    /// What a bad `--env` is called.
+    pub(super) fn word_for_a_variable(&self) -> &'static str {
+        if self.version().major >= 5 {
+            "variable"
+        } else {
+            "environment variable"
+        }
+    }
+}
+
+impl Profile {
+    /// `start` prints the name of a container that runs already.
+    pub(super) fn prints_the_name_of_a_running_one(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// The runtime says `in $PATH` of a program that is given by its path as well.
+    pub(super) fn looks_for_every_program(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// The runtime's words for a program that is a folder.
+    pub(super) fn text_of_a_folder_as_program(&self, program: &str) -> String {
+        if self.version().major >= 5 {
+            format!(
+                "the path `{program}` is not a regular file: Operation not permitted: OCI permission denied"
+            )
+        } else {
+            "open executable: Operation not permitted: OCI permission denied".to_owned()
+        }
+    }
+
+    /// The runtime's words for a program that nobody may execute.
+    pub(super) fn text_of_a_program_without_permission(&self, program: &str) -> String {
+        if self.version().major >= 5 {
+            format!(
+                "the path `{program}` exists but it is not executable: Operation not permitted: OCI permission denied"
+            )
+        } else {
+            "open executable: Permission denied: OCI permission denied".to_owned()
+        }
+    }
+
+    /// Why a container cannot have a new name.
+    pub(super) fn text_of_a_new_name_in_use(&self, name: &str, id: &str) -> String {
+        if self.version().major >= 5 {
+            format!(
+                "updating container config table with new configuration for container {id}: UNIQUE constraint failed: ContainerConfig.Name"
+            )
+        } else {
+            format!(
+                "name {name} already in use, cannot rename container {id}: container already exists"
+            )
+        }
+    }
+}

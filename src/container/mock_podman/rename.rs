@@ -1,0 +1,33 @@
+//! `rename`.
+
+use super::args::Order;
+use super::profile::Profile;
+use super::reply::{Answer, Reply, not_implemented, refuse};
+use super::state::is_name;
+use super::{MockPodman, read};
+
+/// `podman rename OLD NEW`.
+pub(super) fn rename(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read("rename", args, &[], Order::Mixed)?;
+    let [old, new] = &parsed.operands[..] else {
+        return Err(not_implemented(format!(
+            "`podman rename` with {} operands",
+            parsed.operands.len()
+        )));
+    };
+    if !is_name(new) {
+        return Err(not_implemented(format!("`podman rename {old} {new:?}`")));
+    }
+    mock.with(|state, _| {
+        let index = state.index_or_refuse(old)?;
+        let id = &state.containers[index].id;
+        if state.containers.iter().any(|other| other.name == *new) {
+            let why = Profile::of(state.version).text_of_a_new_name_in_use(new, id);
+            return Err(refuse(125, format!("renaming container {id}: {why}")));
+        }
+        let container = &mut state.containers[index];
+        container.name.clone_from(new);
+        container.tell("rename");
+        Ok(Reply::silent())
+    })
+}

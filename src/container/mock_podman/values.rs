@@ -1,0 +1,271 @@
+//! Values of the flags of `create` and `run`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::args::Parsed;
+use super::container::{Mount, Port, Restart};
+use super::health::HealthCheck;
+use super::profile::Profile;
+use super::reply::{Refused, not_implemented, refuse};
+use super::state::{State, Volume};
+
+/// `--restart`.
+pub(super) fn restart_policy(text: Option<&str>) -> Result<Restart, Refused> {
+    Ok(match text {
+        None | Some("no" | "never" | "") => Restart::No,
+        Some("always") => Restart::Always,
+        Some("unless-stopped") => Restart::UnlessStopped,
+        Some("on-failure") => Restart::OnFailure(None),
+        Some(text) => match text.strip_prefix("on-failure:") {
+            Some(limit) => match limit.parse() {
+                Ok(limit) => Restart::OnFailure(Some(limit)),
+                Err(_) => {
+                    return Err(refuse(
+                        125,
+                        format!(
+                            "parsing restart policy retry count: {}",
+                            not_a_number(limit)
+                        ),
+                    ));
+                }
+            },
+            None => {
+                return Err(refuse(
+                    125,
+                    format!(
+                        "running container create option: \"{text}\" is not a valid restart policy: invalid argument"
+                    ),
+                ));
+            }
+        },
+    })
+}
+
+/// Go's words for a number that is none.
+fn not_a_number(text: &str) -> String {
+    format!("strconv.Atoi: parsing \"{text}\": invalid syntax")
+}
+
+/// `[IP:]HOST:CONTAINER[/PROTOCOL]`.
+pub(super) fn port(text: &str) -> Result<Port, Refused> {
+    let (ports, protocol) = text.rsplit_once('/').unwrap_or((text, "tcp"));
+    let mut parts = ports.rsplitn(3, ':');
+    let container = port_number("container", parts.next().unwrap_or_default())?;
+    let Some(host) = parts.next() else {
+        return Err(not_implemented(format!(
+            "`--publish {text}`: a port that podman chooses"
+        )));
+    };
+    Ok(Port {
+        host: port_number("host", host)?,
+        container,
+        host_ip: parts
+            .next()
+            .map_or("", |ip| ip.trim_matches(['[', ']']))
+            .to_owned(),
+        protocol: protocol.to_owned(),
+    })
+}
+
+fn port_number(whose: &str, text: &str) -> Result<u16, Refused> {
+    let number: i64 = text.parse().map_err(|_| {
+        refuse(
+            125,
+            format!(
+                "parsing {whose} port: invalid port number: {}",
+                not_a_number(text)
+            ),
+        )
+    })?;
+    u16::try_from(number)
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| {
+            refuse(
+                125,
+                format!(
+                    "parsing {whose} port: port numbers must be between 1 and 65535 (inclusive), got {number}"
+                ),
+            )
+        })
+}
+
+/// `--env`: `NAME=VALUE`.
+pub(super) fn variables<'a>(
+    given: impl Iterator<Item = &'a str>,
+    profile: &Profile,
+) -> Result<Vec<String>, Refused> {
+    given
+        .map(|variable| match variable.split_once('=') {
+            Some(("", _)) => {
+                let word = profile.word_for_a_variable();
+                Err(refuse(125, format!("invalid {word}: \"{variable}\"")))
+            }
+            Some(_) => Ok(variable.to_owned()),
+            None => Err(not_implemented(format!("`--env {variable}`"))),
+        })
+        .collect()
+}
+
+/// `VOLUME:PATH[:OPTIONS]`, `SOURCE:PATH[:OPTIONS]`, or `PATH` for an anonymous volume. A volume that is not there
+/// is made. A bind source below `/no/such` is not there; every other one is.
+pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result<Mount, Refused> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, path, options) = match parts[..] {
+        [path] => (None, path, ""),
+        [source, path] => (Some(source), path, ""),
+        [source, path, options] => (Some(source), path, options),
+        _ => return Err(not_implemented(format!("`--volume {text}`"))),
+    };
+    if !path.starts_with('/') {
+        return Err(refuse(
+            125,
+            format!("invalid container path \"{path}\", must be an absolute path"),
+        ));
+    }
+    let mut is_read_only = false;
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" => is_read_only = true,
+            "rw" | "z" | "Z" => {}
+            "U" | "O" | "copy" | "nocopy" | "exec" | "noexec" | "suid" | "nosuid" | "dev"
+            | "nodev" | "bind" | "rbind" | "shared" | "rshared" | "slave" | "rslave"
+            | "private" | "rprivate" | "unbindable" | "runbindable" | "idmap" => {
+                return Err(not_implemented(format!("`--volume {text}`")));
+            }
+            _ => return Err(refuse(125, format!("invalid option type \"{option}\""))),
+        }
+    }
+    let is_anonymous = source.is_none();
+    let volume = match source {
+        Some(source) => source.to_owned(),
+        None => state.new_id(),
+    };
+    if volume.starts_with("/no/such") {
+        return Err(refuse(
+            125,
+            format!("statfs {volume}: no such file or directory"),
+        ));
+    }
+    if !volume.starts_with('/') && !state.volumes.contains_key(&volume) {
+        let made = Volume {
+            labels: BTreeMap::new(),
+            created_at: now,
+            is_anonymous,
+            files: BTreeMap::new(),
+        };
+        state.volumes.insert(volume.clone(), made);
+    }
+    Ok(Mount {
+        volume,
+        path: path.to_owned(),
+        is_read_only,
+    })
+}
+
+/// `64m` in bytes; else podman's words for why not, which newer ones have for a bad suffix as well.
+pub(super) fn bytes(text: &str, tells_suffix: bool) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let suffix = &text[digits.len()..];
+    let unit = match suffix.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1_u64),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        "t" | "tb" | "tib" => Some(1 << 40),
+        _ => None,
+    };
+    match (digits.parse::<u64>(), unit) {
+        (Ok(number), Some(unit)) => Ok(number.saturating_mul(unit)),
+        (Ok(_), None) if tells_suffix => Err(format!("invalid suffix: '{suffix}'")),
+        _ => Err(format!("invalid size: '{text}'")),
+    }
+}
+
+/// A health check: what runs, and what `inspect` shows of it.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub(super) check: Option<HealthCheck>,
+    pub(super) shown: Option<Value>,
+}
+
+/// `--health-…` and `--no-healthcheck`.
+pub(super) fn health_check(parsed: &Parsed) -> Result<Health, Refused> {
+    if parsed.has("no-healthcheck") {
+        return Ok(Health {
+            check: None,
+            shown: Some(json!({ "Test": ["NONE"] })),
+        });
+    }
+    let Some(command) = parsed.last("health-cmd") else {
+        return Ok(Health::default());
+    };
+    let time = |flag: &str, default: &str| {
+        let text = parsed.last(flag).unwrap_or(default);
+        duration(text).ok_or_else(|| {
+            let name = flag.replace("health-", "healthcheck-");
+            refuse(
+                125,
+                format!("invalid {name}: time: invalid duration \"{text}\""),
+            )
+        })
+    };
+    let interval = match parsed.last("health-interval") {
+        Some("disable") => None,
+        _ => Some(time("health-interval", "30s")?),
+    };
+    let timeout = time("health-timeout", "30s")?;
+    let start_period = time("health-start-period", "0s")?;
+    let retries = match parsed.last("health-retries") {
+        Some(text) => text
+            .parse()
+            .map_err(|_| not_implemented(format!("`--health-retries {text}`")))?,
+        None => 3,
+    };
+    let test = match serde_json::from_str::<Vec<String>>(command) {
+        _ if command == "none" => json!(["NONE"]),
+        Ok(words) => {
+            let mut test = vec!["CMD".to_owned()];
+            test.extend(words);
+            json!(test)
+        }
+        Err(_) => json!(["CMD-SHELL", command]),
+    };
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let mut shown = json!({ "Test": test, "Timeout": nanos(timeout), "Retries": retries });
+    // Go leaves out what is zero.
+    for (key, time) in [("Interval", interval), ("StartPeriod", Some(start_period))] {
+        if let Some(time) = time.filter(|time| !time.is_zero()) {
+            shown[key] = json!(nanos(time));
+        }
+    }
+    let check = HealthCheck {
+        interval: interval.unwrap_or(NEVER).max(Duration::from_millis(1)),
+        retries,
+        start_period,
+    };
+    Ok(Health {
+        check: (command != "none").then_some(check),
+        shown: Some(shown),
+    })
+}
+
+/// The interval of a check that nobody but the user runs.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// `30s`, `500ms`, `2m`, `1h`; of Go's durations only those of one unit.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    Some(match &text[digits.len()..] {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number * 60),
+        "h" => Duration::from_secs(number * 3600),
+        _ => return None,
+    })
+}
