@@ -71,15 +71,14 @@ async fn what_is_not_implemented_is_an_error_that_quotes_it() {
     ok(&mock, "run -d --name a FIXTURE serve 80").await;
     for (line, quoted) in [
         ("system prune -f", "system prune -f"),
-        ("ps --size", "--size"),
-        ("ps -a --format {{.Ports}}", "{{.Ports}}"),
-        ("ps -a --filter ancestor=x", "ancestor=x"),
-        ("run FIXTURE serve 80", "podman run"),
+        ("ps --pod", "--pod"),
+        ("ps -a --sort size", "size"),
+        ("ps -a --filter pod=x", "pod=x"),
         ("kill -s HUP a", "HUP"),
         ("exec a /fixture dance", "dance"),
         ("volume mount x", "volume mount"),
         ("images --sort size", "--sort"),
-        ("inspect --format {{.Id}} a", "{{.Id}}"),
+        ("inspect --format {{.State}} a", "{{.State}}"),
         ("create --privileged FIXTURE", "--privileged"),
     ] {
         let error = mock

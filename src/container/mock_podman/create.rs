@@ -144,13 +144,14 @@ fn add(
     let id = state.new_id();
     let name = match parsed.last("name") {
         Some(name) if is_name(name) => name.to_owned(),
+        Some("") => values::invented_name(&id),
         Some(_) => {
             return Err(refuse(
                 125,
                 "running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
             ));
         }
-        None => format!("mock_{}", &id[..8]),
+        None => values::invented_name(&id),
     };
     if let Some(owner) = state.containers.iter().find(|other| other.name == name) {
         let hint = if state.is_4() {

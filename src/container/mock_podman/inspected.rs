@@ -364,7 +364,11 @@ impl Doc<'_> {
     fn host_config(&self, host: &mut Value) {
         let container = self.container;
         let options = &container.options;
-        host["Binds"] = json!(container.mounts.iter().map(bind).collect::<Vec<_>>());
+        host["Binds"] = container
+            .mounts
+            .iter()
+            .map(|mount| json!(bind(mount, self.profile.says_that_mounts_are_writable())))
+            .collect();
         host["ContainerIDFile"] = json!(options.cid_file);
         host["PortBindings"] = self.ports();
         host["AutoRemove"] = json!(container.auto_remove);
@@ -478,11 +482,15 @@ fn mount(mount: &Mount) -> Value {
     shown
 }
 
-fn bind(mount: &Mount) -> String {
-    let access = if mount.is_read_only { "ro" } else { "rw" };
+fn bind(mount: &Mount, says_writable: bool) -> String {
+    let access = match (mount.is_read_only, says_writable) {
+        (true, _) => "ro,",
+        (false, true) => "rw,",
+        (false, false) => "",
+    };
     let more = if mount.is_bind() { "" } else { "nosuid,nodev," };
     format!(
-        "{}:{}:{access},rprivate,{more}rbind",
+        "{}:{}:{access}rprivate,{more}rbind",
         mount.volume, mount.path
     )
 }

@@ -141,4 +141,9 @@ impl Profile {
             )
         }
     }
+
+    /// `inspect` has `rw` among a mount's options; else only `ro`.
+    pub(super) fn says_that_mounts_are_writable(&self) -> bool {
+        (self.version().major, self.version().minor) < (5, 8)
+    }
 }

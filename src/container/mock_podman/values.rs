@@ -269,3 +269,23 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     })
 }
+
+/// A name for who gave none: an adjective and a surname, as podman invents them, and of this id always the same.
+pub(super) fn invented_name(id: &str) -> String {
+    const ADJECTIVES: [&str; 16] = [
+        "brave", "calm", "eager", "fair", "gentle", "happy", "jolly", "keen", "lively", "merry",
+        "nice", "proud", "quiet", "sharp", "tender", "warm",
+    ];
+    const SURNAMES: [&str; 16] = [
+        "bell", "curie", "darwin", "euler", "fermat", "gauss", "hopper", "joule", "kepler",
+        "lovelace", "mendel", "newton", "pascal", "ride", "tesla", "volta",
+    ];
+    let digit = |at: usize| usize::from_str_radix(&id[at..=at], 16).unwrap_or_default();
+    format!(
+        "{}_{}{}",
+        ADJECTIVES[digit(0)],
+        SURNAMES[digit(1)],
+        // Two of these in one place are told apart by their numbers.
+        u16::from_str_radix(&id[2..6], 16).unwrap_or_default()
+    )
+}
