@@ -184,7 +184,7 @@ fn add(
     let restart = values::restart_policy(parsed.last("restart"))?;
     let ports = parsed
         .all("publish")
-        .map(|text| values::port(text))
+        .map(values::port)
         .collect::<Result<Vec<_>, _>>()?;
     let size = |flag: &str, prefix: &str| match parsed.last(flag) {
         Some(text) => values::bytes(
