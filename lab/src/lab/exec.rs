@@ -47,7 +47,7 @@ impl Lab {
         &self,
         argv: &[&str],
         silent: Duration,
-        on: &mut dyn FnMut(&[u8]),
+        on: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Output, LabError> {
         run(&self.docker, &self.id, &self.container, argv, silent, on).await
     }
@@ -129,7 +129,7 @@ async fn run(
     container: &str,
     argv: &[&str],
     silent: Duration,
-    on: &mut dyn FnMut(&[u8]),
+    on: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Result<Output, LabError> {
     let config = ExecConfig {
         attach_stdout: Some(true),

@@ -89,6 +89,8 @@ pub(super) struct Container {
     pub(super) ports: Vec<Port>,
     pub(super) mounts: Vec<Mount>,
     pub(super) network: String,
+    /// Networks that it was connected to later.
+    pub(super) joined: Vec<String>,
     pub(super) restart: Restart,
     /// Seconds.
     pub(super) stop_timeout: u64,
@@ -138,6 +140,12 @@ pub(super) struct Container {
 }
 
 impl Container {
+    /// The names of the networks that it is in; `host` and `none` are none.
+    pub(super) fn networks(&self) -> impl Iterator<Item = &str> {
+        let first = (!matches!(self.network.as_str(), "host" | "none")).then_some(&self.network);
+        first.into_iter().chain(&self.joined).map(String::as_str)
+    }
+
     /// The main process starts.
     pub(super) fn begin(&mut self, now: DateTime<Utc>, pid: u32) {
         self.state = ContainerState::Running;

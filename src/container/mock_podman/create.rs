@@ -251,6 +251,7 @@ fn add(
         ports,
         mounts,
         network,
+        joined: Vec::new(),
         restart,
         stop_timeout,
         init: parsed.has("init"),

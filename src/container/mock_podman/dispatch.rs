@@ -8,7 +8,7 @@ use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
     Call, MockPodman, create, events, image_list, image_remove, images, info, lifecycle, list,
-    lock, look, pull, remove, rename, resources, secrets, stop,
+    lock, look, networks, pull, remove, rename, secrets, stop, volumes,
 };
 use crate::container::runtime::{
     CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
@@ -35,8 +35,8 @@ impl MockPodman {
             ["tag", rest @ ..] | ["image", "tag", rest @ ..] => images::tag(self, rest),
             ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => image_remove::rmi(self, rest),
             ["stats", rest @ ..] => list::stats(self, rest),
-            ["volume", command, rest @ ..] => resources::volume(self, command, rest),
-            ["network", command, rest @ ..] => resources::network(self, command, rest),
+            ["volume", command, rest @ ..] => volumes::volume(self, command, rest).await,
+            ["network", command, rest @ ..] => networks::network(self, command, rest).await,
             ["secret", command, rest @ ..] => secrets::secret(self, command, rest),
             ["container", rest @ ..] => self.dispatch_container(rest, asked).await,
             _ => self.dispatch_container(args, asked).await,

@@ -92,7 +92,9 @@ impl<'a> Filters<'a> {
                     .iter()
                     .any(|mount| mount.volume == *volume || mount.path == *volume)
             })
-            && any(&self.networks, |network| container.network == *network)
+            && any(&self.networks, |network| {
+                container.networks().any(|name| name == *network)
+            })
             && any(&self.exit_codes, |code| {
                 container.finished_at.is_some() && container.exit_code == *code
             })

@@ -192,59 +192,39 @@ impl Doc<'_> {
             }
             return;
         }
-        let mut aliases = container.options.aliases.clone();
-        aliases.push(self.short_id().to_owned());
-        entry["Aliases"] = json!(aliases);
-        let id = self.state.networks.get(name).map(|network| &network.id);
-        entry["NetworkID"] = match id {
-            Some(id) if self.profile.names_networks_by_id() => json!(id),
-            Some(_) | None => json!(name),
-        };
-        if self.is_mounted {
-            let net = self.net();
-            let id = &container.id;
-            let mac = [&id[..2], &id[2..4], &id[4..6], &id[6..8], &id[8..10]];
-            for (key, value) in [
-                ("Gateway", json!(format!("{}.1", net.prefix))),
-                ("IPAddress", json!(net.address)),
-                ("IPPrefixLen", json!(net.length)),
-                ("MacAddress", json!(format!("0a:{}", mac.join(":")))),
-            ] {
-                // Only of the default network.
-                if name == "podman" {
-                    settings[key] = value.clone();
-                }
-                entry[key] = value;
-            }
-        }
-        settings["Networks"] = json!({ name: entry });
-    }
-
-    /// Where the container is in its network.
-    fn net(&self) -> Net {
-        let container = self.container;
-        let place = container.pid % 250 + 2;
-        if let Some(ip) = &container.options.ip {
-            let prefix = ip
-                .rsplit_once('.')
-                .map_or(ip.as_str(), |(prefix, _)| prefix);
-            return Net {
-                prefix: prefix.to_owned(),
-                address: ip.clone(),
-                length: 24,
+        let mut networks = Map::new();
+        for name in container.networks() {
+            let mut entry = entry.clone();
+            let mut aliases = if name == container.network {
+                container.options.aliases.clone()
+            } else {
+                Vec::new()
             };
+            aliases.push(self.short_id().to_owned());
+            entry["Aliases"] = json!(aliases);
+            let id = self.state.networks.get(name).map(|network| &network.id);
+            entry["NetworkID"] = match id {
+                Some(id) if self.profile.names_networks_by_id() => json!(id),
+                Some(_) | None => json!(name),
+            };
+            if self.is_mounted {
+                let place = self.state.place(container, name);
+                for (key, value) in [
+                    ("Gateway", json!(place.subnet.gateway())),
+                    ("IPAddress", json!(place.address)),
+                    ("IPPrefixLen", json!(place.subnet.length)),
+                    ("MacAddress", json!(place.mac)),
+                ] {
+                    // Only of the default network.
+                    if name == "podman" {
+                        settings[key] = value.clone();
+                    }
+                    entry[key] = value;
+                }
+            }
+            networks.insert(name.to_owned(), entry);
         }
-        let others = self.state.networks.keys().filter(|name| *name != "podman");
-        let number = others
-            .zip(78..)
-            .find(|(name, _)| **name == container.network)
-            .map_or(77, |(_, number)| number);
-        let prefix = format!("10.{number}.0");
-        Net {
-            address: format!("{prefix}.{place}"),
-            prefix,
-            length: if number == 77 { 16 } else { 24 },
-        }
+        settings["Networks"] = Value::Object(networks);
     }
 
     /// Published ports: `{"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8081"}]}`.
@@ -447,15 +427,6 @@ impl Doc<'_> {
         }
         document["Config"]["Annotations"] = notes;
     }
-}
-
-/// A place in a network.
-struct Net {
-    /// The first three numbers.
-    prefix: String,
-    address: String,
-    /// Of the net's prefix, in bits.
-    length: u8,
 }
 
 fn mount(mount: &Mount) -> Value {

@@ -8,7 +8,7 @@
 //! over at once. Nothing runs in the background; what is due happens before the next command looks.
 //!
 //! ```text
-//! dispatch.rs -> front.rs (flags.rs, operands.rs) -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, resources, secrets,
+//! dispatch.rs -> front.rs (flags.rs, operands.rs) -> args.rs -> one file a command family (create, lifecycle, stop, remove, look, list, images, volumes, networks, secrets,
 //!            events)
 //!         -> store.rs (memory, or folder.rs) -> state.rs / container.rs / health.rs (what is remembered), app.rs (what programs do) -> render.rs
 //! ```
@@ -38,6 +38,7 @@ mod inspected;
 mod lifecycle;
 mod list;
 mod look;
+mod networks;
 mod operands;
 mod options;
 mod profile;
@@ -52,7 +53,6 @@ mod remove;
 mod rename;
 mod render;
 mod reply;
-mod resources;
 mod rule;
 mod secret_list;
 mod secrets;
@@ -66,6 +66,7 @@ mod template;
 mod thing;
 mod values;
 mod verbs;
+mod volumes;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -288,12 +289,4 @@ fn one_operand(command: &str, parsed: &args::Parsed) -> Result<String, Refused> 
             operands.len()
         ))),
     }
-}
-
-/// podman's answer to a flag that this version of it does not have.
-fn unknown_flag(command: &str, flag: &str) -> Refused {
-    refuse(
-        125,
-        format!("unknown flag: --{flag}\nSee 'podman {command} --help'"),
-    )
 }

@@ -316,10 +316,7 @@ impl Subject for Reporter<'_> {
             }
             ("State" | "Status", []) => json!(self.status()),
             ("Ports", []) => json!(self.ports()),
-            ("Networks", []) => match container.network.as_str() {
-                "host" | "none" => json!(""),
-                name => json!(name),
-            },
+            ("Networks", []) => json!(container.networks().collect::<Vec<_>>().join(",")),
             ("Label", [Value::String(key)]) if self.profile.has_labels_one_by_one() => {
                 json!(container.labels.get(key).cloned().unwrap_or_default())
             }

@@ -3,6 +3,12 @@
 use super::profile::Profile;
 
 impl Profile {
+    /// `volume ls` prints its head where there is no volume.
+    pub(super) fn heads_empty_volume_tables(&self) -> bool {
+        let version = self.version();
+        (version.major, version.minor) >= (5, 8)
+    }
+
     /// `inspect` tells of an OOM kill, of the last error, and of a stop by the user.
     pub(super) fn says_why_it_ended(&self) -> bool {
         self.version().major >= 5

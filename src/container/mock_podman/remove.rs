@@ -88,6 +88,25 @@ fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {
     })
 }
 
+/// Ends a container where it runs and removes it, as `volume rm --force` and `network rm --force` do; returns what podman warns
+/// of.
+pub(super) async fn by_force(
+    mock: &MockPodman,
+    id: &str,
+    grace: Option<u64>,
+) -> Result<String, Refused> {
+    let Some(name) = mock.with(|state, _| state.find(id).map(|one| one.name.clone())) else {
+        return Ok(String::new());
+    };
+    let warned = end_it(mock, &name, id, grace).await?;
+    mock.with(|state, _| {
+        if let Some(index) = state.index(id) {
+            state.drop_container(index, true);
+        }
+    });
+    Ok(warned)
+}
+
 /// Stops or kills a container before its forced removal; returns what podman warns of.
 async fn end_it(
     mock: &MockPodman,

@@ -53,10 +53,7 @@ pub(super) fn ps_row(
         .map(|mount| json!(mount.path))
         .collect();
     row["Names"] = json!([container.name]);
-    row["Networks"] = match container.network.as_str() {
-        "host" | "none" => json!([]),
-        name => json!([name]),
-    };
+    row["Networks"] = container.networks().map(|name| json!(name)).collect();
     row["Pid"] = json!(container.pid);
     row["Ports"] = ports(container);
     if with_size {

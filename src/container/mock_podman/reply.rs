@@ -38,6 +38,16 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// One of several things did not go: podman's `Error: …`, and the exit code, where 125 is for what has none of its own.
+    pub(super) fn fail(&mut self, code: i32, text: impl AsRef<str>) {
+        if code != 125 || self.code == 0 {
+            self.code = code;
+        }
+        self.stderr.push_str(&format!("Error: {}\n", text.as_ref()));
+    }
+}
+
 impl From<Reply> for CommandOutput {
     fn from(reply: Reply) -> Self {
         Self {

@@ -135,6 +135,7 @@ impl State {
             ports: Vec::new(),
             mounts: Vec::new(),
             network: "podman".to_owned(),
+            joined: Vec::new(),
             restart: Restart::No,
             stop_timeout: 10,
             init: false,

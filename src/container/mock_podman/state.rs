@@ -11,6 +11,7 @@ use super::behaviour::Behaviour;
 use super::container::Container;
 use super::events::Logged;
 use super::image_store::Images;
+use super::networks::Subnet;
 use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
 use super::rule::FaultRule;
@@ -33,6 +34,10 @@ pub(super) struct Network {
     pub(super) id: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
+    pub(super) subnet: Subnet,
+    /// Of the machine, such as `podman1`.
+    pub(super) interface: String,
+    pub(super) is_internal: bool,
 }
 
 /// A secret.
@@ -125,11 +130,7 @@ impl State {
             log: Vec::new(),
             now,
         };
-        let default_network = Network {
-            id: state.new_id(),
-            labels: BTreeMap::new(),
-            created_at: now,
-        };
+        let default_network = Network::default_one(now);
         state.networks.insert("podman".to_owned(), default_network);
         state
     }
