@@ -297,17 +297,27 @@ fn eight_processes_at_once_lose_nothing() {
 #[test]
 fn a_kill_at_any_moment_loses_nothing_that_was_said_to_be_done() {
     let mock = Mock::new();
-    mock.ok(&["mock", "add-containers", "300"]);
+    // So many that writing takes a while.
+    mock.ok(&["mock", "add-containers", "1000"]);
+    let number = |name: &str| {
+        let metadata = std::fs::metadata(mock.state().join(name));
+        metadata
+            .ok()
+            .map(|file| std::os::unix::fs::MetadataExt::ino(&file))
+    };
     let mut said = BTreeSet::new();
-    for round in 0..40 {
+    for round in 0..15 {
         let name = format!("c{round}");
-        let mut child = mock.spawn(&["run", "-d", "--name", &name, FIXTURE, "serve", "80"]);
-        // Moments from before it looks to after it is done.
-        let moment = Duration::from_micros(round * 997 % 9000);
+        let before = number("state");
         let start = Instant::now();
-        while start.elapsed() < moment {
-            std::hint::spin_loop();
-        }
+        let mut child = mock.spawn(&["run", "-d", "--name", &name, FIXTURE, "serve", "80"]);
+        // When it begins to write, when the new state is there, and at other moments.
+        let is_time = || match round % 3 {
+            0 => number("state.new").is_some(),
+            1 => number("state") != before,
+            _ => start.elapsed() > Duration::from_millis(round * 7),
+        };
+        while !is_time() && child.try_wait().expect("it is ours").is_none() {}
         child.kill().expect("it is ours");
         let output = child.wait_with_output().expect("it ends");
         if !output.stdout.is_empty() {
@@ -321,7 +331,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_said_to_be_done() {
             .iter()
             .filter(|name| name.starts_with("bulk-"))
             .count()
-            == 300
+            == 1000
     );
     let events: serde_json::Value =
         serde_json::from_str(&mock.ok(&["mock", "state"])).expect("whole JSON");
