@@ -182,7 +182,11 @@ impl Play<'_> {
     fn fill(&self, argv: &[String]) -> Vec<String> {
         let dir = self.dir.display().to_string();
         argv.iter()
-            .map(|word| word.replace("$FIXTURE", FIXTURE).replace("$DIR", &dir))
+            .map(|word| {
+                word.replace("$FIXTURE", FIXTURE)
+                    .replace("$DIR", &dir)
+                    .replace("$SINCE", &self.since)
+            })
             .collect()
     }
 

@@ -10,7 +10,9 @@
 //! ]
 //! ```
 //! A step is a line of words, split as a shell splits them. `$FIXTURE` is the reference of the fixture image, `$DIR` a
-//! folder that is empty at the beginning of the case.
+//! folder that is empty at the beginning of the case, `$SINCE` the time of its beginning.
+//!
+//! Names of containers have a letter that is no hexadecimal digit: podman takes what is no name for the beginning of an id.
 
 use std::path::Path;
 

@@ -313,7 +313,7 @@ impl<'a> Play<'a> {
     }
 
     fn fill(&self, argv: &[String]) -> Vec<String> {
-        fill(argv, self.dir.path())
+        fill(argv, self.dir.path(), &self.since)
     }
 
     /// The folder has another name each time.
@@ -327,11 +327,15 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Arguments with `$FIXTURE` and `$DIR` put in.
-fn fill(argv: &[String], dir: &Path) -> Vec<String> {
+/// Arguments with `$FIXTURE`, `$DIR` and `$SINCE` put in.
+fn fill(argv: &[String], dir: &Path, since: &str) -> Vec<String> {
     let dir = dir.display().to_string();
     argv.iter()
-        .map(|word| word.replace("$FIXTURE", FIXTURE).replace("$DIR", &dir))
+        .map(|word| {
+            word.replace("$FIXTURE", FIXTURE)
+                .replace("$DIR", &dir)
+                .replace("$SINCE", since)
+        })
         .collect()
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::registry::RegistryAnswer;
+use super::thing::Thing;
 use super::{MockPodman, images, reference};
 use crate::container::status::ContainerState;
 
@@ -180,6 +181,7 @@ impl MockPodman {
         self.with(|state, _| {
             state.boot += 1;
             state.log.clear();
+            state.log_thing(&Thing::new("system", "refresh"));
             let is_4 = state.is_4();
             for container in &mut state.containers {
                 container.lose_power(is_4);

@@ -57,6 +57,10 @@ impl Thing {
             "image" if self.kind == "image" => ["ID", "Name"]
                 .iter()
                 .any(|key| self.fields.get(*key) == Some(&json!(value))),
+            "volume" if self.kind == "volume" => self.fields.get("Name") == Some(&json!(value)),
+            "network" if self.kind == "network" => {
+                self.fields.get("network") == Some(&json!(value))
+            }
             _ => false,
         }
     }
