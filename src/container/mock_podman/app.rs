@@ -61,7 +61,7 @@ pub(super) enum App {
     /// The fixture's `slow-stop`.
     SlowStop(Duration),
     /// A command line that the fixture does not know.
-    BadUsage,
+    BadUsage { command: String },
     /// `sleep`, and every other program without a handler for SIGTERM.
     NoHandler,
     /// A server that ends with 0 on SIGTERM.
@@ -99,8 +99,16 @@ impl App {
             Some(program) if is_fixture(image) && program != "/fixture" => Self::NotThere {
                 program: program.to_owned(),
             },
-            _ if is_fixture(image) => Self::of_fixture(command).unwrap_or(Self::BadUsage),
+            _ if is_fixture(image) => {
+                Self::of_fixture(command).unwrap_or_else(|| Self::bad_usage(command))
+            }
             _ => Self::Server,
+        }
+    }
+
+    fn bad_usage(command: &[String]) -> Self {
+        Self::BadUsage {
+            command: command.first().cloned().unwrap_or_default(),
         }
     }
 
@@ -158,7 +166,7 @@ impl App {
                 vec![Line::out(format!("running; will take {grace:?} to stop"))]
             }
             Self::Exit { .. }
-            | Self::BadUsage
+            | Self::BadUsage { .. }
             | Self::NoHandler
             | Self::Server
             | Self::Scripted(_)
@@ -186,13 +194,13 @@ impl App {
                     "fixture: cannot print `{path}`: No such file or directory (os error 2)"
                 ))],
             }),
-            Self::BadUsage => Some(Ending {
+            Self::BadUsage { command } => Some(Ending {
                 after: PROMPT,
                 code: 64,
                 oom: false,
-                last_words: vec![Line::err(
-                    "no such command; `fixture --help` lists the commands",
-                )],
+                last_words: vec![Line::err(format!(
+                    "fixture: no such command: `{command}`; `fixture --help` lists the commands"
+                ))],
             }),
             Self::Serve { .. }
             | Self::IgnoreTerm
@@ -225,7 +233,7 @@ impl App {
             // The kernel gives PID 1 no default actions for signals.
             Self::NoHandler
             | Self::Oom { .. }
-            | Self::BadUsage
+            | Self::BadUsage { .. }
             | Self::Cat { .. }
             | Self::NotThere { .. } => {
                 if init {
@@ -267,6 +275,34 @@ pub(super) enum Poke {
     Write { path: String, text: String },
     /// Print a file.
     Cat { path: String },
+}
+
+/// What a program beside the container's own is, by the words after `/fixture`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Program {
+    Poke(Poke),
+    /// The same as a container's own program could be.
+    App(App),
+}
+
+impl Program {
+    /// `None` for what never ends by itself; a command line that the fixture does not know is an app that says so.
+    pub(super) fn of(words: &[String], memory: Option<u64>) -> Option<Self> {
+        let plain: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Some(poke) = Poke::of(&plain, memory) {
+            return Some(Self::Poke(poke));
+        }
+        let app = App::of_fixture(words).unwrap_or_else(|| App::bad_usage(words));
+        app.own_end(memory).is_some().then_some(Self::App(app))
+    }
+
+    /// How long it runs, where that is no mere moment.
+    pub(super) fn takes(&self) -> Option<Duration> {
+        match self {
+            Self::App(App::Exit { after, .. }) if !after.is_zero() => Some(*after),
+            Self::App(_) | Self::Poke(_) => None,
+        }
+    }
 }
 
 impl Poke {

@@ -91,6 +91,10 @@ pub(super) struct Container {
     pub(super) network: String,
     /// Networks that it was connected to later.
     pub(super) joined: Vec<String>,
+    /// Its program was told to answer that it is not well.
+    pub(super) is_ill: bool,
+    /// Ids of `exec` sessions that podman still knows.
+    pub(super) sessions: Vec<String>,
     pub(super) restart: Restart,
     /// Seconds.
     pub(super) stop_timeout: u64,
@@ -140,6 +144,21 @@ pub(super) struct Container {
 }
 
 impl Container {
+    /// Whether the power went while it ran: nobody knows how it ended.
+    pub(super) fn lost_its_code(&self) -> bool {
+        self.state == ContainerState::Exited
+            && self.started_at.is_some()
+            && self
+                .finished_at
+                .is_none_or(|end| self.started_at > Some(end))
+            && self.exit_code == 0
+    }
+
+    /// Whether its program answers that all is well.
+    pub(super) fn is_well(&self) -> bool {
+        self.app.is_healthy() && !self.is_ill
+    }
+
     /// The names of the networks that it is in; `host` and `none` are none.
     pub(super) fn networks(&self) -> impl Iterator<Item = &str> {
         let first = (!matches!(self.network.as_str(), "host" | "none")).then_some(&self.network);
@@ -152,6 +171,7 @@ impl Container {
         self.pid = pid;
         self.exit_code = 0;
         self.oom_killed = false;
+        self.is_ill = false;
         self.error.clear();
         // The end of an earlier run stays as it is.
         self.started_at = Some(now);
@@ -314,6 +334,7 @@ impl Container {
 
     /// From now on health checks pass, or do not.
     pub(super) fn set_health(&mut self, now: DateTime<Utc>, is_good: bool) {
+        self.is_ill = !is_good;
         if let (Some(check), Some(track), Some(started)) =
             (&self.check, &mut self.health, self.started_at)
         {

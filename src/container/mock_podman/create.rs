@@ -252,6 +252,8 @@ fn add(
         mounts,
         network,
         joined: Vec::new(),
+        is_ill: false,
+        sessions: Vec::new(),
         restart,
         stop_timeout,
         init: parsed.has("init"),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
-    Call, MockPodman, create, events, image_list, image_remove, images, info, lifecycle, list,
-    lock, look, networks, pull, remove, rename, secrets, stop, volumes,
+    Call, MockPodman, create, events, exec, image_list, image_remove, images, info, lifecycle,
+    list, lock, look, networks, pull, remove, rename, secrets, stop, volumes,
 };
 use crate::container::runtime::{
     CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
@@ -38,6 +38,7 @@ impl MockPodman {
             ["volume", command, rest @ ..] => volumes::volume(self, command, rest).await,
             ["network", command, rest @ ..] => networks::network(self, command, rest).await,
             ["secret", command, rest @ ..] => secrets::secret(self, command, rest),
+            ["container", "prune", rest @ ..] => remove::prune(self, rest),
             ["container", rest @ ..] => self.dispatch_container(rest, asked).await,
             _ => self.dispatch_container(args, asked).await,
         }
@@ -60,9 +61,9 @@ impl MockPodman {
             ["rm", rest @ ..] => remove::rm(self, rest).await,
             ["rename", rest @ ..] => rename::rename(self, rest),
             ["exists", rest @ ..] => look::exists(self, rest),
-            ["logs", rest @ ..] => look::logs(self, rest),
+            ["logs", rest @ ..] => look::logs(self, rest).await,
             ["wait", rest @ ..] => look::wait(self, rest).await,
-            ["exec", rest @ ..] => look::exec(self, rest),
+            ["exec", rest @ ..] => exec::exec(self, rest).await,
             _ => Err(not_implemented(format!("`podman {}`", asked.join(" ")))),
         }
     }

@@ -6,17 +6,19 @@ use super::args::{Order, option};
 use super::inspected::inspected;
 use super::ps::cannot_tell;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
+use super::state::State;
 use super::template::{Kind, Subject, Template, TemplateError};
-use super::{MockPodman, read, render};
+use super::{MockPodman, images, networks, read, render, volumes};
 
 /// `podman inspect` and `podman container inspect`; `only_containers` is the latter.
 pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -> Answer {
-    let parsed = read(
-        "inspect",
-        args,
-        &[option("format", Some('f'))],
-        Order::Mixed,
-    )?;
+    let flags = [option("format", Some('f')), option("type", Some('t'))];
+    let parsed = read("inspect", args, &flags, Order::Mixed)?;
+    let wanted = if only_containers {
+        Type::Container
+    } else {
+        Type::of(parsed.last("type"))?
+    };
     let format = parsed.last("format").filter(|format| *format != "json");
     let template = format
         .map(|format| Template::parse(format).map_err(|error| refused(error, format, "")))
@@ -30,18 +32,15 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
             ""
         };
         for name in &parsed.operands {
-            if let Some(container) = state.find(name) {
+            if let Some(container) = state.find(name).filter(|_| wanted.has(Type::Container)) {
                 if state.faults.broken.contains(&container.name) {
                     return Err(cannot_tell(container));
                 }
                 found.push(inspected(state, container, now));
+            } else if let Some(other) = wanted.other(state, name) {
+                found.push(other);
             } else {
-                let is_5_8 = (state.version.major, state.version.minor) >= (5, 8);
-                let text = match (only_containers, is_5_8) {
-                    (true, true) => format!("no such container \"{name}\""),
-                    (true, false) => format!("no such container {name}"),
-                    (false, _) => format!("no such object: \"{name}\""),
-                };
+                let text = wanted.miss(state, name);
                 stderr.push_str(&format!("Error: {prefix}{text}\n"));
             }
         }
@@ -70,6 +69,71 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
             stderr,
         })
     })
+}
+
+/// Of what kind the things are that somebody wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    All,
+    Container,
+    Image,
+    Network,
+    Volume,
+}
+
+impl Type {
+    fn of(word: Option<&str>) -> Result<Self, Refused> {
+        Ok(match word {
+            None | Some("all" | "") => Self::All,
+            Some("container") => Self::Container,
+            Some("image") => Self::Image,
+            Some("network") => Self::Network,
+            Some("volume") => Self::Volume,
+            Some("pod") => return Err(not_implemented("`podman inspect --type pod`")),
+            Some(other) => {
+                return Err(refuse(
+                    125,
+                    format!(
+                        "invalid type \"{other}\": must be \"image\", \"container\", \"pod\", \"network\", \"volume\", or \"all\""
+                    ),
+                ));
+            }
+        })
+    }
+
+    fn has(self, other: Self) -> bool {
+        self == Self::All || self == other
+    }
+
+    /// What is of that name and no container, in the order in which podman looks.
+    fn other(self, state: &State, name: &str) -> Option<Value> {
+        let image = || images::inspected(state, name);
+        let volume = || volumes::inspected(state, name);
+        let network = || networks::inspected(state, name);
+        self.has(Self::Image)
+            .then(image)
+            .flatten()
+            .or_else(|| self.has(Self::Volume).then(volume).flatten())
+            .or_else(|| self.has(Self::Network).then(network).flatten())
+    }
+
+    /// podman's words where there is nothing of that name.
+    fn miss(self, state: &State, name: &str) -> String {
+        match self {
+            Self::All => format!("no such object: \"{name}\""),
+            Self::Container if (state.version.major, state.version.minor) >= (5, 8) => {
+                format!("no such container \"{name}\"")
+            }
+            Self::Container => format!("no such container {name}"),
+            Self::Image => images::not_known(state, name),
+            Self::Network => {
+                format!(
+                    "network {name}: unable to find network with name or ID {name}: network not found"
+                )
+            }
+            Self::Volume => format!("no such volume {name}"),
+        }
+    }
 }
 
 /// podman reads a format as the inside of a loop.

@@ -93,6 +93,7 @@ impl Doc<'_> {
         }
         document["ImageName"] = json!(container.image);
         document["Name"] = json!(container.name);
+        document["ExecIDs"] = json!(container.sessions);
         document["RestartCount"] = json!(container.restart_count);
         let mounts: Vec<Value> = container.mounts.iter().map(mount).collect();
         document["Mounts"] = json!(mounts);

@@ -20,6 +20,7 @@ mod container;
 mod create;
 mod dispatch;
 mod events;
+mod exec;
 mod faults;
 mod filters;
 mod flags;

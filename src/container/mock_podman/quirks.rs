@@ -3,6 +3,16 @@
 use super::profile::Profile;
 
 impl Profile {
+    /// `exec` without a program is refused before anything else, with 125.
+    pub(super) fn asks_for_a_program_first(&self) -> bool {
+        self.version().major >= 5
+    }
+
+    /// A session of `exec` whose program could not be started stays in `inspect`.
+    pub(super) fn keeps_sessions_that_did_not_start(&self) -> bool {
+        self.version().major < 5
+    }
+
     /// `volume ls` prints its head where there is no volume.
     pub(super) fn heads_empty_volume_tables(&self) -> bool {
         let version = self.version();

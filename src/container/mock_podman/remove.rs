@@ -1,7 +1,7 @@
 //! `rm`.
 
 use super::args::{Flag, Order, option, switch};
-use super::reply::{Answer, Refused, Reply, refuse};
+use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::stop::{begin_stop, finish_stop, grace};
 use super::{MockPodman, read};
 use crate::container::status::ContainerState;
@@ -11,6 +11,7 @@ const FLAGS: &[Flag] = &[
     switch("ignore", Some('i')),
     switch("volumes", Some('v')),
     option("time", Some('t')),
+    switch("all", Some('a')),
 ];
 
 /// `podman rm`.
@@ -18,11 +19,14 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("rm", args, FLAGS, Order::Mixed)?;
     let force = parsed.has("force");
     let grace = grace(&parsed)?;
+    let wanted: Vec<String> = if parsed.has("all") {
+        mock.with(|state, _| state.containers.iter().map(|one| one.id.clone()).collect())
+    } else {
+        parsed.operands.clone()
+    };
     let (found, missing): (Vec<_>, Vec<_>) = mock.with(|state, _| {
-        parsed
-            .operands
-            .iter()
-            .cloned()
+        wanted
+            .into_iter()
             .partition(|name| state.index(name).is_some())
     });
     let is_4 = mock.with(|state, _| state.is_4());
@@ -44,12 +48,20 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
         let id = mock.with(|state, _| state.find(&name).map(|container| container.id.clone()));
         // Another removal was quicker.
         let Some(id) = id else { continue };
-        if force {
-            reply
-                .stderr
-                .push_str(&end_it(mock, &name, &id, grace).await?);
+        let ended = if force {
+            end_it(mock, &name, &id, grace).await
         } else {
-            refuse_if_running(mock, &id)?;
+            refuse_if_running(mock, &id).map(|()| String::new())
+        };
+        match ended {
+            Ok(warned) => reply.stderr.push_str(&warned),
+            // The others are removed all the same.
+            Err(Refused::ByPodman(refusal)) => {
+                reply.code = refusal.code;
+                reply.stderr.push_str(&refusal.stderr);
+                continue;
+            }
+            Err(other) => return Err(other),
         }
         let volumes = parsed.has("volumes");
         let is_removed = mock.with(|state, _| match state.index(&id) {
@@ -66,6 +78,37 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
         }
     }
     Ok(reply)
+}
+
+/// `podman container prune`: what was never started is removed too.
+pub(super) fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
+    let parsed = read(
+        "container prune",
+        args,
+        &[switch("force", Some('f'))],
+        Order::Mixed,
+    )?;
+    if !parsed.has("force") {
+        return Err(not_implemented(
+            "`podman container prune` without `--force`",
+        ));
+    }
+    mock.with(|state, _| {
+        let idle: Vec<String> = state
+            .containers
+            .iter()
+            .filter(|container| container.pid == 0)
+            .map(|container| container.id.clone())
+            .collect();
+        let mut reply = Reply::silent();
+        for id in idle {
+            if let Some(index) = state.index(&id) {
+                state.drop_container(index, false);
+                reply.stdout.push_str(&format!("{id}\n"));
+            }
+        }
+        Ok(reply)
+    })
 }
 
 fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {

@@ -136,6 +136,8 @@ impl State {
             mounts: Vec::new(),
             network: "podman".to_owned(),
             joined: Vec::new(),
+            is_ill: false,
+            sessions: Vec::new(),
             restart: Restart::No,
             stop_timeout: 10,
             init: false,

@@ -319,9 +319,19 @@ fn no_program(container: &Container, profile: &Profile) -> Option<Obstacle> {
     let App::NotThere { program } = &container.app else {
         return None;
     };
-    let is_folder = matches!(program.as_str(), "/" | "/proc" | "/sys" | "/dev" | "/run");
+    let (code, text) = why_not_run(container, program, profile);
+    Some(Obstacle::new(code, format!("crun: {text}"), Stage::Spec))
+}
+
+/// Why a program cannot be run in a container, with `run`'s exit code.
+pub(super) fn why_not_run(
+    container: &Container,
+    program: &str,
+    profile: &Profile,
+) -> (i32, String) {
+    let is_folder = matches!(program, "/" | "/proc" | "/sys" | "/dev" | "/run");
     let mounted = container.mounts.iter().find(|mount| mount.path == *program);
-    let (code, text) = match mounted {
+    match mounted {
         Some(mount) if mount.is_bind() && is_plain_file(&mount.volume) => {
             (126, profile.text_of_a_program_without_permission(program))
         }
@@ -340,8 +350,7 @@ fn no_program(container: &Container, profile: &Profile) -> Option<Obstacle> {
                 ),
             )
         }
-    };
-    Some(Obstacle::new(code, format!("crun: {text}"), Stage::Spec))
+    }
 }
 
 /// Whether that path of the machine is a file that nobody may execute.

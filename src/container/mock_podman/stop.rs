@@ -177,7 +177,8 @@ pub(super) async fn finish_stop(
     Ok(if is_killed && grace > 0 {
         format!(
             "time=\"{}\" level=warning msg=\"StopSignal SIGTERM failed to stop container {name} in {grace} seconds, resorting to SIGKILL\"\n",
-            mock.now().to_rfc3339()
+            mock.now()
+                .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
         )
     } else {
         String::new()

@@ -330,6 +330,14 @@ fn find(state: &State, given: &str) -> Option<String> {
     }
 }
 
+/// An entry of `podman volume inspect`.
+pub(super) fn inspected(state: &State, name: &str) -> Option<Value> {
+    state
+        .volumes
+        .contains_key(name)
+        .then(|| document(state, name))
+}
+
 struct Row(Value);
 
 impl Subject for Row {
