@@ -72,6 +72,13 @@ pub(super) enum Event {
     Health,
 }
 
+impl Event {
+    /// Whether it is no end of the program, which would have to wait while the container is paused.
+    pub(super) fn can_wait(&self) -> bool {
+        matches!(self, Self::Health)
+    }
+}
+
 /// How long podman's cleanup takes: so long an ended container is `stopped`.
 const TIDY: Duration = Duration::from_millis(150);
 

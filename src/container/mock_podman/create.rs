@@ -95,18 +95,20 @@ async fn make(
     let Some((image, words)) = parsed.operands.split_first() else {
         return Err(refuse(125, "requires at least 1 arg(s), only received 0"));
     };
+    let profile = mock.with(|state, _| Profile::of(state.version));
+    check_network(&parsed)?;
+    let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
     if parsed.has("replace") && parsed.last("name").is_none() {
         return Err(refuse(
             125,
             "cannot replace container without --name being set",
         ));
     }
-    let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
     let mut said = Reply::silent();
     if let Some(name) = parsed.last("name").filter(|_| parsed.has("replace")) {
         let removed = remove::rm(mock, &["--force", "--ignore", "--", name]).await?;
         said.stderr = removed.stderr;
-        if mock.with(|state, _| Profile::of(state.version).names_what_it_replaces()) {
+        if profile.names_what_it_replaces() {
             said.stdout = removed.stdout;
         }
     }
@@ -119,6 +121,21 @@ async fn make(
             .map_err(|error| not_implemented(format!("`--cidfile {file}`: {error}")))?;
     }
     Ok((id, said))
+}
+
+/// What podman looks at before it looks for the image.
+fn check_network(parsed: &Parsed) -> Result<(), Refused> {
+    for text in parsed.all("publish") {
+        values::port(text)?;
+    }
+    let network = parsed.last("network").unwrap_or_default();
+    if parsed.last("ip").is_some() && matches!(network, "host" | "none") {
+        return Err(refuse(
+            125,
+            "--ip can only be set when the network mode is bridge: invalid argument",
+        ));
+    }
+    Ok(())
 }
 
 fn add(
@@ -172,12 +189,6 @@ fn add(
         return Err(refuse(
             125,
             format!("unable to find network with name or ID {network}: network not found"),
-        ));
-    }
-    if parsed.last("ip").is_some() && matches!(network.as_str(), "host" | "none") {
-        return Err(refuse(
-            125,
-            "--ip can only be set when the network mode is bridge: invalid argument",
         ));
     }
     let given = Given::of(state, parsed.all("secret"))?;

@@ -54,7 +54,7 @@ impl MockPodman {
                 lifecycle::start(self, rest).await
             }
             ["stop", rest @ ..] => stop::stop(self, rest).await,
-            ["kill", rest @ ..] => lifecycle::kill(self, rest),
+            ["kill", rest @ ..] => lifecycle::kill(self, rest).await,
             ["restart", rest @ ..] => lifecycle::restart(self, rest).await,
             ["pause", rest @ ..] => lifecycle::pause(self, rest),
             ["unpause", rest @ ..] => lifecycle::unpause(self, rest),

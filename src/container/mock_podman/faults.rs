@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::Profile;
 use super::registry::RegistryAnswer;
 use super::thing::Thing;
 use super::{MockPodman, images, reference};
@@ -183,8 +184,10 @@ impl MockPodman {
             state.log.clear();
             state.log_thing(&Thing::new("system", "refresh"));
             let is_4 = state.is_4();
+            let remembers = Profile::of(state.version).remembers_stops_over_reboots();
             for container in &mut state.containers {
                 container.lose_power(is_4);
+                container.is_stopped_on_purpose &= remembers;
             }
             if !is_4 {
                 // podman 5 removes `--rm` containers at its first command after the boot.

@@ -23,6 +23,9 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
     let template = format
         .map(|format| Template::parse(format).map_err(|error| refused(error, format, "")))
         .transpose()?;
+    if parsed.operands.iter().any(String::is_empty) {
+        return Err(refuse(125, "name or ID cannot be empty"));
+    }
     mock.with(|state, now| {
         let mut found = Vec::new();
         let mut stderr = String::new();

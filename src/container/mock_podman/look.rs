@@ -97,6 +97,13 @@ pub(super) async fn wait(mock: &MockPodman, args: &[&str]) -> Answer {
         switch("ignore", None),
     ];
     let parsed = read("wait", args, &flags, Order::Mixed)?;
+    if let Some(text) = parsed.last("interval") {
+        // Whole numbers are milliseconds.
+        let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        if number.parse::<f64>().is_err() {
+            return Err(refuse(125, format!("time: invalid duration \"{text}\"")));
+        }
+    }
     let condition = match parsed.last("condition") {
         None | Some("stopped" | "exited") => None,
         Some("running") => Some(ContainerState::Running),

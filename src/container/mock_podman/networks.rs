@@ -439,8 +439,9 @@ fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
             .filter(|name| *name != DEFAULT && users(state, name).is_empty())
             .cloned()
             .collect();
+        // Nothing of that comes into the event log.
         for name in &names {
-            remove_one(state, name);
+            state.networks.remove(name);
         }
         Ok(Reply::stdout(
             names.iter().map(|name| format!("{name}\n")).collect(),
@@ -471,6 +472,11 @@ async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
             continue;
         };
         if name == DEFAULT {
+            // podman tells of it all the same.
+            mock.with(|state, _| {
+                let id = state.networks[&name].id.clone();
+                tell(state, "remove", &name, &id);
+            });
             reply.fail(125, format!("default network {name} cannot be removed"));
             continue;
         }

@@ -3,6 +3,38 @@
 use super::profile::Profile;
 
 impl Profile {
+    /// `resolv.conf` and such are written before an unknown user is found out.
+    pub(super) fn writes_files_before_it_looks_for_the_user(&self) -> bool {
+        let version = self.version();
+        (version.major, version.minor) >= (5, 8)
+    }
+
+    /// A reboot leaves who stopped a container.
+    pub(super) fn remembers_stops_over_reboots(&self) -> bool {
+        let version = self.version();
+        (version.major, version.minor) >= (5, 8)
+    }
+
+    /// What the runtime calls that which it cannot send a signal to.
+    pub(super) fn what_is_killed(&self) -> &'static str {
+        let version = self.version();
+        if (version.major, version.minor) >= (5, 8) {
+            "process"
+        } else {
+            "container"
+        }
+    }
+
+    /// podman's reason where it lost conmon and with it an exit code.
+    pub(super) fn why_no_exit_code(&self) -> &'static str {
+        let version = self.version();
+        if (version.major, version.minor) >= (5, 8) {
+            "conmon process killed"
+        } else {
+            "internal libpod error"
+        }
+    }
+
     /// `exec` without a program is refused before anything else, with 125.
     pub(super) fn asks_for_a_program_first(&self) -> bool {
         self.version().major >= 5

@@ -19,6 +19,9 @@ pub(super) async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("rm", args, FLAGS, Order::Mixed)?;
     let force = parsed.has("force");
     let grace = grace(&parsed)?;
+    if parsed.operands.iter().any(String::is_empty) {
+        return Err(refuse(125, "name or ID cannot be empty"));
+    }
     let wanted: Vec<String> = if parsed.has("all") {
         mock.with(|state, _| state.containers.iter().map(|one| one.id.clone()).collect())
     } else {
@@ -114,15 +117,10 @@ pub(super) fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
 fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {
     mock.with(|state, _| match state.find(id) {
         Some(container) if container.pid != 0 => {
-            let tail = if container.state == ContainerState::Paused {
-                ""
-            } else {
-                ": container state improper"
-            };
             Err(refuse(
                 2,
                 format!(
-                    "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force{tail}",
+                    "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force: container state improper",
                     container.state
                 ),
             ))
@@ -158,6 +156,7 @@ async fn end_it(
     grace: Option<u64>,
 ) -> Result<String, Refused> {
     let must_stop = mock.with(|state, now| {
+        let is_4 = state.is_4();
         let index = state.index_or_refuse(id)?;
         let container = &mut state.containers[index];
         if container.is_ghost {
@@ -169,10 +168,18 @@ async fn end_it(
                 return Err(refuse(
                     125,
                     format!(
-                        "cleaning up container {id}: container {id} conmon exited prematurely, exit code could not be retrieved: internal libpod error"
+                        "cannot remove container {id} as it could not be stopped: container {id} conmon exited prematurely, exit code could not be retrieved: internal libpod error"
                     ),
                 ));
             }
+            if !is_4 {
+                container.end(now, -1, false);
+            }
+            container.pid = 0;
+            return Ok(false);
+        }
+        if container.state == ContainerState::Stopped && container.pid != 0 {
+            // What could not be killed while it was paused.
             container.pid = 0;
             return Ok(false);
         }

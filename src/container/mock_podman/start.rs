@@ -30,6 +30,10 @@ pub(super) async fn start(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("start", args, &flags, Order::Mixed)?;
     if parsed.has("all") {
         let all_run = mock.with(|state, _| {
+            for container in &mut state.containers {
+                // podman 4.3 shows no error.
+                container.error = format!("container {}: container is running", container.id);
+            }
             state
                 .containers
                 .iter()
@@ -92,6 +96,9 @@ fn failed_to_start(id: &str, failed: &StartFailed) -> Reply {
 /// Waits for the end of a container that has just been started, and gives what it wrote and its exit code.
 pub(super) async fn attach(mock: &MockPodman, id: &str) -> Answer {
     let before = mock.with(|state, _| {
+        if let Some(container) = state.find_mut(id) {
+            container.tell("attach");
+        }
         let started = state.find(id).and_then(|container| container.started_at);
         let logs = state.find(id).map_or(&[][..], |container| &container.logs);
         // A start writes its first words before this is asked.
@@ -186,7 +193,23 @@ pub(super) fn start_one(
         None => {
             container.begin(now, pid);
             container.restart_count = 0;
+            settle_owners(state, index);
             Ok(())
+        }
+    }
+}
+
+/// podman gives an empty volume the owner of what it hides; podman 4.3 at the first start, podman 5 until something is in it.
+fn settle_owners(state: &mut State, index: usize) {
+    let is_4 = state.is_4();
+    let State {
+        containers,
+        volumes,
+        ..
+    } = state;
+    for mount in &containers[index].mounts {
+        if let Some(volume) = volumes.get_mut(&mount.volume) {
+            volume.keeps_owner |= is_4 || !volume.files.is_empty();
         }
     }
 }
@@ -218,7 +241,7 @@ fn obstacle(state: &mut State, index: usize, profile: &Profile) -> Option<Obstac
     let port = || port_taken(state, container, profile);
     let rest = || {
         address_taken(state, container)
-            .or_else(|| bad_user(container))
+            .or_else(|| bad_user(container, profile))
             .or_else(|| no_workdir(container))
     };
     if profile.tries_ports_first() {
@@ -292,12 +315,17 @@ fn address_taken(state: &State, container: &Container) -> Option<Obstacle> {
 }
 
 /// Images have no user but root, as the fixture's.
-fn bad_user(container: &Container) -> Option<Obstacle> {
+fn bad_user(container: &Container, profile: &Profile) -> Option<Obstacle> {
     let user = container.options.user.split(':').next()?;
     let is_known = user.is_empty() || user == "root" || user.parse::<u32>().is_ok();
     (!is_known).then(|| {
         let text = format!("unable to find user {user}: no matching entries in passwd file");
-        Obstacle::new(126, text, Stage::Nothing)
+        let at = if profile.writes_files_before_it_looks_for_the_user() {
+            Stage::Files
+        } else {
+            Stage::Nothing
+        };
+        Obstacle::new(126, text, at)
     })
 }
 

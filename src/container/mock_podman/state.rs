@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PullFault;
 use super::behaviour::Behaviour;
-use super::container::Container;
+use super::container::{Container, News};
 use super::events::Logged;
 use super::image_store::Images;
 use super::networks::Subnet;
@@ -16,6 +16,7 @@ use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
 use super::rule::FaultRule;
 use super::thing::Thing;
+use super::volumes;
 use crate::container::podman::PodmanVersion;
 
 /// A named or anonymous volume.
@@ -24,6 +25,8 @@ pub(super) struct Volume {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) is_anonymous: bool,
+    /// podman will not give it another owner any more.
+    pub(super) keeps_owner: bool,
     /// Path from the volume's root, and content.
     pub(super) files: BTreeMap<String, String>,
 }
@@ -222,13 +225,23 @@ impl State {
 
     /// As [`index`](Self::index); a miss is podman's error.
     pub(super) fn index_or_refuse(&self, name: &str) -> Result<usize, Refused> {
+        if name.is_empty() {
+            return Err(refuse(125, "name or ID cannot be empty"));
+        }
         self.index(name).ok_or_else(|| no_such_container(name))
     }
 
     /// Removes a container, and with `volumes` those that have no name and belong to no other.
     pub(super) fn drop_container(&mut self, index: usize, volumes: bool) {
         let mut container = self.containers.remove(index);
-        container.tell("remove");
+        // podman 4.3 tells no code there; nobody has one of what was never started.
+        let exit_code =
+            (!self.is_4() && container.started_at.is_some()).then_some(container.exit_code);
+        container.news.push(News {
+            status: "remove".into(),
+            exit_code,
+            health: None,
+        });
         for news in std::mem::take(&mut container.news) {
             self.log.push(Logged::new(self.now, &container, news));
         }
@@ -242,6 +255,7 @@ impl State {
                 .is_some_and(|volume| volume.is_anonymous);
             if is_anonymous && self.users_of_volume(&mount.volume).is_empty() {
                 self.volumes.remove(&mount.volume);
+                volumes::tell(self, "remove", &mount.volume);
             }
         }
     }

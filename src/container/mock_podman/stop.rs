@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::Container;
+use super::profile::Profile;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::State;
 use super::{MockPodman, read};
@@ -26,7 +27,11 @@ pub(super) enum Stopping {
     },
 }
 
-const STOP_FLAGS: &[Flag] = &[option("time", Some('t')), switch("ignore", Some('i'))];
+const STOP_FLAGS: &[Flag] = &[
+    option("time", Some('t')),
+    switch("ignore", Some('i')),
+    switch("all", Some('a')),
+];
 
 /// `podman stop`.
 pub(super) async fn stop(mock: &MockPodman, args: &[&str]) -> Answer {
@@ -34,6 +39,9 @@ pub(super) async fn stop(mock: &MockPodman, args: &[&str]) -> Answer {
     let grace = grace(&parsed)?;
     let names = mock.with(|state, _| {
         let mut names = parsed.operands.clone();
+        if parsed.has("all") {
+            names = state.containers.iter().map(|one| one.id.clone()).collect();
+        }
         if parsed.has("ignore") {
             names.retain(|name| state.index(name).is_some());
         }
@@ -60,9 +68,10 @@ pub(super) async fn stop(mock: &MockPodman, args: &[&str]) -> Answer {
 
 /// `--time`, in seconds.
 pub(super) fn grace(parsed: &Parsed) -> Result<Option<u64>, Refused> {
-    match parsed.last("time").map(str::parse) {
+    match parsed.last("time").map(str::parse::<i64>) {
         None => Ok(None),
-        Some(Ok(seconds)) => Ok(Some(seconds)),
+        // Without end.
+        Some(Ok(seconds)) => Ok(Some(u64::try_from(seconds).unwrap_or(u64::from(u32::MAX)))),
         Some(Err(_)) => Err(not_implemented(format!(
             "`--time {:?}`",
             parsed.last("time")
@@ -79,6 +88,7 @@ pub(super) fn begin_stop(
 ) -> Result<Stopping, Refused> {
     let index = state.index_or_refuse(name)?;
     let is_4 = state.is_4();
+    let profile = Profile::of(state.version);
     let container = &mut state.containers[index];
     let grace = grace.unwrap_or(container.stop_timeout);
     let until = |container: &Container| Stopping::Until {
@@ -100,14 +110,19 @@ pub(super) fn begin_stop(
             Err(refuse(
                 125,
                 format!(
-                    "container {} conmon exited prematurely, exit code could not be retrieved: internal libpod error",
-                    container.id
+                    "container {} conmon exited prematurely, exit code could not be retrieved: {}",
+                    container.id,
+                    profile.why_no_exit_code()
                 ),
             ))
         }
         ContainerState::Running => {
             container.is_stopped_on_purpose = true;
             container.state = ContainerState::Stopping;
+            if container.options.stop_signal == Some(9) {
+                container.kill(now);
+                return Ok(Stopping::Nothing);
+            }
             if let Some(ending) = container.app.on_term(container.init).filter(|_| grace > 0) {
                 container.will_end(now, ending);
             }
@@ -115,13 +130,16 @@ pub(super) fn begin_stop(
         }
         // Another stop: it may overtake the first.
         ContainerState::Stopping => Ok(until(container)),
-        ContainerState::Paused => Err(refuse(
-            125,
-            format!(
-                "container {} is running or paused, refusing to clean up",
-                container.id
-            ),
-        )),
+        ContainerState::Paused => {
+            container.is_stopped_on_purpose = true;
+            Err(refuse(
+                125,
+                format!(
+                    "container {} is running or paused, refusing to clean up: container state improper",
+                    container.id
+                ),
+            ))
+        }
         ContainerState::Created
         | ContainerState::Initialized
         | ContainerState::Stopped

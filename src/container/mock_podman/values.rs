@@ -12,6 +12,7 @@ use super::health::HealthCheck;
 use super::profile::Profile;
 use super::reply::{Refused, not_implemented, refuse};
 use super::state::{State, Volume};
+use super::volumes;
 
 /// `--restart`.
 pub(super) fn restart_policy(text: Option<&str>) -> Result<Restart, Refused> {
@@ -156,9 +157,11 @@ pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result
             labels: BTreeMap::new(),
             created_at: now,
             is_anonymous,
+            keeps_owner: false,
             files: BTreeMap::new(),
         };
         state.volumes.insert(volume.clone(), made);
+        volumes::tell(state, "create", &volume);
     }
     Ok(Mount {
         volume,

@@ -44,6 +44,9 @@ pub(super) async fn volume(mock: &MockPodman, command: &str, args: &[&str]) -> A
                 "volume exists",
                 &read("volume exists", args, &[], Order::Mixed)?,
             )?;
+            if name.is_empty() {
+                return Err(refuse(125, "name or ID cannot be empty"));
+            }
             mock.with(|state, _| Ok(Reply::yes_or_no(state.volumes.contains_key(&name))))
         }
         "inspect" => inspect(mock, args),
@@ -96,6 +99,7 @@ fn create(mock: &MockPodman, args: &[&str]) -> Answer {
             labels,
             created_at: now,
             is_anonymous: false,
+            keeps_owner: false,
             files: BTreeMap::new(),
         };
         state.volumes.insert(name.clone(), made);
@@ -259,6 +263,7 @@ fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
         for name in &names {
             state.volumes.remove(name);
             tell(state, "remove", name);
+            tell(state, "prune", name);
         }
         Ok(Reply::stdout(
             names.iter().map(|name| format!("{name}\n")).collect(),
@@ -362,6 +367,11 @@ fn document(state: &State, name: &str) -> Value {
         document["Labels"] = json!(volume.labels);
         if volume.is_anonymous {
             document["Anonymous"] = json!(true);
+        }
+        if volume.keeps_owner
+            && let Some(document) = document.as_object_mut()
+        {
+            document.remove("NeedsChown");
         }
     }
     document
