@@ -253,6 +253,10 @@ fn name(value: &Value) -> Option<&str> {
 
 fn sorted(list: &[Value], given: &Given) -> Vec<Value> {
     let mut list = list.to_vec();
-    list.sort_by_cached_key(|value| normal(&value.to_string(), given).text);
+    // By name first: values that are not compared must not pair what has different names.
+    list.sort_by_cached_key(|value| {
+        let name = normal(name(value).unwrap_or_default(), given).text;
+        (name, normal(&value.to_string(), given).text)
+    });
     list
 }

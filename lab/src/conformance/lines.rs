@@ -26,7 +26,7 @@ pub(super) fn stdout(
             || is_secrets
             || matches!(
                 argv,
-                ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm", ..]
+                ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm" | "prune", ..]
             )
         {
             lines.sort_by(|one, other| one.text.cmp(&other.text));

@@ -175,6 +175,12 @@ const RULES: &[Rule] = &[
         "podman keeps them in a map: two recordings of one case differ",
     ),
     rule("volume ls", "", How::AnyOrder, MADE_UP_NAMES),
+    rule(
+        "inspect",
+        "ExecIDs",
+        How::AnyOrder,
+        "podman keeps them in a map: no order is stable",
+    ),
     rule("inspect", "HostConfig.Binds", How::AnyOrder, MADE_UP_NAMES),
     rule("inspect", "Mounts", How::AnyOrder, MADE_UP_NAMES),
     rule("ps", "Mounts", How::AnyOrder, MADE_UP_NAMES),

@@ -97,6 +97,9 @@ async fn make(
     };
     let profile = mock.with(|state, _| Profile::of(state.version));
     check_network(&parsed)?;
+    if profile.looks_for_sources_first() {
+        parsed.all("volume").try_for_each(values::check_source)?;
+    }
     let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
     if parsed.has("replace") && parsed.last("name").is_none() {
         return Err(refuse(
@@ -116,6 +119,18 @@ async fn make(
     let mut line = vec!["podman"];
     line.extend(asked);
     let id = mock.with(|state, now| add(state, now, &parsed, &pulled, words, &line))?;
+    if let Some(file) = parsed.last("cidfile")
+        && profile.spares_id_files()
+        && std::path::Path::new(file).exists()
+    {
+        // The container is there all the same.
+        return Err(refuse(
+            125,
+            format!(
+                "container id file exists. Ensure another container is not using it or delete {file}"
+            ),
+        ));
+    }
     if let Some(file) = parsed.last("cidfile") {
         std::fs::write(file, &id)
             .map_err(|error| not_implemented(format!("`--cidfile {file}`: {error}")))?;
@@ -147,17 +162,6 @@ fn add(
     line: &[&str],
 ) -> Result<String, Refused> {
     let profile = Profile::of(state.version);
-    if let Some(file) = parsed.last("cidfile")
-        && profile.spares_id_files()
-        && std::path::Path::new(file).exists()
-    {
-        return Err(refuse(
-            125,
-            format!(
-                "container id file exists. Ensure another container is not using it or delete {file}"
-            ),
-        ));
-    }
     let id = state.new_id();
     let name = match parsed.last("name") {
         Some(name) if is_name(name) => name.to_owned(),

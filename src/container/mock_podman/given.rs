@@ -109,9 +109,15 @@ pub(super) fn renew(state: &mut State, index: usize) -> Option<StartFailed> {
 }
 
 impl Container {
-    /// Names of the secrets that are variables.
-    pub(super) fn secret_names(&self) -> impl Iterator<Item = &str> {
-        self.secret_env.iter().map(|given| given.secret.as_str())
+    /// The secrets that are variables, as `inspect` has them.
+    pub(super) fn secret_variables(&self, shows: bool) -> impl Iterator<Item = String> {
+        self.secret_env.iter().map(move |given| {
+            if shows {
+                format!("{}={}", given.variable, given.value)
+            } else {
+                format!("{}=*******", given.secret)
+            }
+        })
     }
 
     /// The content of [`ENVIRON`].

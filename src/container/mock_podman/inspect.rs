@@ -17,7 +17,8 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
     let wanted = if only_containers {
         Type::Container
     } else {
-        Type::of(parsed.last("type"))?
+        let is_5_8 = mock.with(|state, _| (state.version.major, state.version.minor) >= (5, 8));
+        Type::of(parsed.last("type"), is_5_8)?
     };
     let format = parsed.last("format").filter(|format| *format != "json");
     let template = format
@@ -85,7 +86,7 @@ enum Type {
 }
 
 impl Type {
-    fn of(word: Option<&str>) -> Result<Self, Refused> {
+    fn of(word: Option<&str>, is_5_8: bool) -> Result<Self, Refused> {
         Ok(match word {
             None | Some("all" | "") => Self::All,
             Some("container") => Self::Container,
@@ -94,10 +95,11 @@ impl Type {
             Some("volume") => Self::Volume,
             Some("pod") => return Err(not_implemented("`podman inspect --type pod`")),
             Some(other) => {
+                let artifact = if is_5_8 { " \"artifact\"," } else { "" };
                 return Err(refuse(
                     125,
                     format!(
-                        "invalid type \"{other}\": must be \"image\", \"container\", \"pod\", \"network\", \"volume\", or \"all\""
+                        "invalid type \"{other}\": must be \"image\", \"container\", \"pod\", \"network\", \"volume\",{artifact} or \"all\""
                     ),
                 ));
             }

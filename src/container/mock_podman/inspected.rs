@@ -333,11 +333,8 @@ impl Doc<'_> {
             if !given.contains(&"HOSTNAME".to_owned()) {
                 env.push(format!("HOSTNAME={}", self.short_id()));
             }
-            env.extend(
-                container
-                    .secret_names()
-                    .map(|secret| format!("{secret}=*******")),
-            );
+            let shows = self.profile.shows_secrets();
+            env.extend(container.secret_variables(shows));
         }
         json!(env)
     }

@@ -56,9 +56,19 @@ fn signal(text: &str) -> Result<u8, Refused> {
 async fn kill_one(mock: &MockPodman, name: &str, signal: u8) -> Result<(), Refused> {
     let frozen = mock.with(|state, now| {
         let profile = Profile::of(state.version);
+        let is_4 = state.is_4();
         let index = state.index_or_refuse(name)?;
         let container = &mut state.containers[index];
         if container.is_ghost {
+            if is_4 {
+                let stderr =
+                    "open pidfd: No such process\nError: container state improper: stopped\n";
+                return Err(Refused::ByPodman(Reply {
+                    code: 125,
+                    stderr: stderr.to_owned(),
+                    ..Reply::silent()
+                }));
+            }
             let mut refusal = Reply::silent();
             refusal.stderr = format!(
                 "{} not running: No such process\n",
@@ -147,6 +157,18 @@ pub(super) async fn restart(mock: &MockPodman, args: &[&str]) -> Answer {
             .stderr
             .push_str(&finish_stop(mock, &name, stopping).await?);
         mock.with(|state, now| {
+            if state.is_4()
+                && let Some(container) = state.find(&name).filter(|one| one.is_ghost)
+            {
+                let id = &container.id;
+                return Err(Refused::ByPodman(Reply {
+                    code: 125,
+                    stderr: format!(
+                        "container `{id}` is not running\nError: `/usr/bin/crun start {id}` failed: exit status 1\n"
+                    ),
+                    ..Reply::silent()
+                }));
+            }
             start_one(state, now, &name).map_err(|failed| {
                 let id = state.find(&name).map_or("", |container| &container.id);
                 refuse(

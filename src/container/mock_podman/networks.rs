@@ -540,13 +540,12 @@ fn join(mock: &MockPodman, command: &str, args: &[&str]) -> Answer {
             }
             container.joined.retain(|network| *network != name);
         }
-        if !is_4 {
-            let thing = Thing::new("network", command)
-                .id(Some(&id))
-                .name(&label)
-                .with("network", name);
-            state.log_thing(&thing);
-        }
+        // podman 4.3 tells of these, too.
+        let thing = Thing::new("network", command)
+            .id(Some(&id))
+            .name(&label)
+            .with("network", name);
+        state.log_thing(&thing);
         Ok(Reply::silent())
     })
 }

@@ -15,6 +15,22 @@ impl Profile {
         (version.major, version.minor) >= (5, 8)
     }
 
+    /// `inspect` shows what is in secrets that are variables; else their names and stars.
+    pub(super) fn shows_secrets(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// The sources of mounts are looked at before the image is.
+    pub(super) fn looks_for_sources_first(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// A stop waits for its whole time, and warns, where another client removes the container meanwhile; and the end of what is
+    /// removed while it stops is no event.
+    pub(super) fn stops_what_is_gone(&self) -> bool {
+        self.version().major < 5
+    }
+
     /// What the runtime calls that which it cannot send a signal to.
     pub(super) fn what_is_killed(&self) -> &'static str {
         let version = self.version();

@@ -178,6 +178,11 @@ async fn end_it(
             container.pid = 0;
             return Ok(false);
         }
+        if is_4 && container.state == ContainerState::Stopping {
+            // Its end is no event then.
+            container.pid = 0;
+            return Ok(false);
+        }
         if container.state == ContainerState::Stopped && container.pid != 0 {
             // What could not be killed while it was paused.
             container.pid = 0;

@@ -111,11 +111,12 @@ pub(super) async fn attach(mock: &MockPodman, id: &str) -> Answer {
         None => Some(()),
         Some(container) => {
             seen = written(container, before);
-            matches!(
-                container.state,
-                ContainerState::Stopped | ContainerState::Exited
-            )
-            .then_some(())
+            let has_ended = match container.state {
+                ContainerState::Stopped => !container.auto_remove,
+                ContainerState::Exited => true,
+                _ => false,
+            };
+            has_ended.then_some(())
         }
     })
     .await?;

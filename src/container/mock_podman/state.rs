@@ -234,9 +234,10 @@ impl State {
     /// Removes a container, and with `volumes` those that have no name and belong to no other.
     pub(super) fn drop_container(&mut self, index: usize, volumes: bool) {
         let mut container = self.containers.remove(index);
-        // podman 4.3 tells no code there; nobody has one of what was never started.
-        let exit_code =
-            (!self.is_4() && container.started_at.is_some()).then_some(container.exit_code);
+        // podman 4.3 tells no code there; nobody has one of what did not end.
+        let has_ended =
+            container.started_at.is_some() && container.finished_at >= container.started_at;
+        let exit_code = (!self.is_4() && has_ended).then_some(container.exit_code);
         container.news.push(News {
             status: "remove".into(),
             exit_code,
@@ -262,11 +263,17 @@ impl State {
 
     /// Ids of the containers that have the volume, running or not.
     pub(super) fn users_of_volume(&self, volume: &str) -> Vec<String> {
-        self.containers
+        let mut ids: Vec<String> = self
+            .containers
             .iter()
             .filter(|container| container.mounts.iter().any(|mount| mount.volume == volume))
             .map(|container| container.id.clone())
-            .collect()
+            .collect();
+        if self.is_4() {
+            // Its database keeps them in the order of their ids.
+            ids.sort();
+        }
+        ids
     }
 }
 

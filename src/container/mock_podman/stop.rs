@@ -168,10 +168,12 @@ pub(super) async fn finish_stop(
         return Ok(String::new());
     };
     let has_stopped = |state: &State| {
-        state
-            .find(&id)
-            .is_none_or(|container| container.state != ContainerState::Stopping)
-            .then_some(())
+        let waits_on = Profile::of(state.version).stops_what_is_gone();
+        match state.find(&id) {
+            Some(container) => container.state != ContainerState::Stopping,
+            None => !waits_on,
+        }
+        .then_some(())
     };
     let in_time = mock.wait_for(Some(deadline), has_stopped).await?.is_some();
     let is_killed = mock.with(|state, now| match state.find_mut(&id) {
@@ -189,7 +191,8 @@ pub(super) async fn finish_stop(
             }
             false
         }
-        Some(_) | None => false,
+        Some(_) => false,
+        None => !in_time,
     });
     mock.overhead(STOP_OVERHEAD).await?;
     Ok(if is_killed && grace > 0 {

@@ -112,6 +112,18 @@ pub(super) fn variables<'a>(
         .collect()
 }
 
+/// Refuses a mount whose source is no volume and not there.
+pub(super) fn check_source(text: &str) -> Result<(), Refused> {
+    let source = text.split(':').next().unwrap_or_default();
+    if source.starts_with("/no/such") && source.len() < text.len() {
+        return Err(refuse(
+            125,
+            format!("statfs {source}: no such file or directory"),
+        ));
+    }
+    Ok(())
+}
+
 /// `VOLUME:PATH[:OPTIONS]`, `SOURCE:PATH[:OPTIONS]`, or `PATH` for an anonymous volume. A volume that is not there
 /// is made. A bind source below `/no/such` is not there; every other one is.
 pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result<Mount, Refused> {
@@ -146,12 +158,7 @@ pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result
         Some(source) => source.to_owned(),
         None => state.new_id(),
     };
-    if volume.starts_with("/no/such") {
-        return Err(refuse(
-            125,
-            format!("statfs {volume}: no such file or directory"),
-        ));
-    }
+    check_source(text)?;
     if !volume.starts_with('/') && !state.volumes.contains_key(&volume) {
         let made = Volume {
             labels: BTreeMap::new(),
