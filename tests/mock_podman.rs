@@ -74,8 +74,6 @@ async fn what_is_not_implemented_is_an_error_that_quotes_it() {
         ("ps --pod", "--pod"),
         ("ps -a --sort size", "size"),
         ("ps -a --filter pod=x", "pod=x"),
-        ("kill -s HUP a", "HUP"),
-        ("exec a /fixture dance", "dance"),
         ("volume mount x", "volume mount"),
         ("images --sort size", "--sort"),
         ("inspect --format {{.State}} a", "{{.State}}"),
@@ -782,6 +780,26 @@ async fn after_a_power_loss_nothing_runs_and_podman_has_its_own_idea_why() {
     }
 }
 
+/// A boot that podman does not see: what ran is as if it ran, and cannot be stopped.
+#[tokio::test(start_paused = true)]
+async fn a_power_loss_that_keeps_run_leaves_containers_that_seem_to_run() {
+    for mock in each_version() {
+        let is_4 = ok(&mock, "version --format {{.Client.Version}}").await == "4.3.1\n";
+        ok(&mock, "run -d --name up FIXTURE serve 80").await;
+        ok(&mock, "create --name fresh FIXTURE serve 80").await;
+        mock.power_loss_keeping_run();
+        if is_4 {
+            assert_eq!(run(&mock, "ps -a --format json").await.code, 125);
+        } else {
+            assert_eq!(status(&mock, "up").await.state, ContainerState::Running);
+            assert_eq!(run(&mock, "stop -t 0 up").await.code, 125);
+        }
+        run(&mock, "rm -f up").await;
+        run(&mock, "rm -f up").await;
+        assert_eq!(ok(&mock, "ps -a --format {{.Names}}").await, "fresh\n");
+    }
+}
+
 /// 24, 50.
 #[tokio::test(start_paused = true)]
 async fn a_container_without_process_and_monitor_runs_for_ever() {
@@ -941,25 +959,27 @@ async fn events_tell_what_happens_when_it_happens() {
             ok(&mock, "rm a").await;
         };
         let seen = events_of(&mock, "", work).await;
-        let died_0 = if ok(&mock, "version --format {{.Client.Version}}").await == "4.3.1\n" {
-            "a died"
-        } else {
-            "a died 0"
-        };
+        // podman 4.3 does not tell a 0, nor a code at the removal.
+        let (exec_died_0, died_0, removed_0) =
+            if ok(&mock, "version --format {{.Client.Version}}").await == "4.3.1\n" {
+                ("a exec_died", "a died", "a remove")
+            } else {
+                ("a exec_died 0", "a died 0", "a remove 0")
+            };
         let expected = [
             "localhost/archipelago-fixture:latest pull",
             "a create",
             "a init",
             "a start",
             "a exec",
-            "a exec_died",
+            exec_died_0,
             "a died 3",
             "a cleanup",
             "a init",
             "a start",
             died_0,
             "a cleanup",
-            "a remove",
+            removed_0,
         ];
         assert_eq!(seen, expected);
     }

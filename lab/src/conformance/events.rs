@@ -47,7 +47,11 @@ fn by_thing<'a>(events: &'a [Value], given: &Given) -> BTreeMap<String, Vec<&'a 
     let is_steady =
         |event: &&Value| !UNSTEADY.contains(&word(event, "Status")) && !is_lost_by_4_3_1(event);
     for event in events.iter().filter(is_steady) {
-        let name = normal(word(event, "Name"), given).text;
+        let name = match word(event, "Name") {
+            // A container that is called so; elsewhere it is a state that is soon another.
+            "stopped" => "stopped".to_owned(),
+            name => normal(name, given).text,
+        };
         let thing = format!("{} {name}", word(event, "Type"));
         things.entry(thing).or_default().push(event);
     }

@@ -5,14 +5,17 @@ fn words_of(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_fixture_and_the_folder_are_put_in_wherever_they_stand() {
+fn the_fixture_the_folder_and_the_time_are_put_in_wherever_they_stand() {
     let filled = fill(
-        &words_of("run --volume $DIR/x:/x $FIXTURE serve 1"),
+        &words_of("run --volume $DIR/x:/x --label at=$SINCE $FIXTURE serve 1"),
         Path::new("/d"),
+        "noon",
     );
     assert_eq!(
         filled,
-        words_of(&format!("run --volume /d/x:/x {FIXTURE} serve 1"))
+        words_of(&format!(
+            "run --volume /d/x:/x --label at=noon {FIXTURE} serve 1"
+        ))
     );
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::behaviour::Behaviour;
+use super::options::{STOP_SIGNAL, signal_name};
 
 /// A line of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,29 @@ pub(super) struct Ending {
     pub(super) oom: bool,
     /// What it writes last.
     pub(super) last_words: Vec<Line>,
+}
+
+/// What a signal makes a program do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reaction {
+    /// What it writes at once.
+    pub(super) words: Vec<Line>,
+    /// Its end, if it is one.
+    pub(super) ending: Option<Ending>,
+}
+
+impl Reaction {
+    fn ends(after: Duration, code: i32, last_words: Vec<Line>) -> Self {
+        Self {
+            words: Vec::new(),
+            ending: Some(Ending {
+                after,
+                code,
+                oom: false,
+                last_words,
+            }),
+        }
+    }
 }
 
 /// A program in a container.
@@ -81,6 +105,9 @@ const UNTIL_OOM: Duration = Duration::from_millis(300);
 /// Where the fixture's `oom` gives up, in MiB.
 const OOM_LIMIT_MIB: u64 = 1024;
 const MIB: u64 = 1 << 20;
+const SIGINT: u8 = 2;
+/// SIGCONT and SIGWINCH do nothing to a program that does not catch them.
+const IGNORED_BY_DEFAULT: [u8; 2] = [18, 28];
 
 impl App {
     /// The program that a container of `image` runs. A program whose path starts with `/no/such` is in no image.
@@ -211,38 +238,48 @@ impl App {
         }
     }
 
-    /// How it ends on SIGTERM; `None` if it does not. `init`: a tiny init is PID 1 and not the program itself.
-    pub(super) fn on_term(&self, init: bool) -> Option<Ending> {
-        let ends = |after, code, last_words| {
-            Some(Ending {
-                after,
-                code,
-                oom: false,
-                last_words,
-            })
-        };
-        match self {
-            Self::Serve { .. } | Self::Exit { .. } => {
-                ends(PROMPT, 0, vec![Line::out("SIGTERM: stopping")])
+    /// What a signal does to it, by the signal's number; not SIGKILL, which nobody survives. `init`: a tiny init is PID 1 and
+    /// not the program itself.
+    pub(super) fn on_signal(&self, number: u8, init: bool) -> Reaction {
+        if matches!(number, SIGINT | STOP_SIGNAL)
+            && let Some(reaction) = self.on_stop(&signal_name(number))
+        {
+            return reaction;
+        }
+        // The kernel gives PID 1 no default actions for signals.
+        if init && !IGNORED_BY_DEFAULT.contains(&number) {
+            Reaction::ends(PROMPT, 128 + i32::from(number), Vec::new())
+        } else {
+            Reaction::default()
+        }
+    }
+
+    /// What SIGTERM and SIGINT do to a program that catches them.
+    fn on_stop(&self, signal: &str) -> Option<Reaction> {
+        let stopping = || vec![Line::out(format!("{signal}: stopping"))];
+        Some(match self {
+            Self::Serve { .. } => Reaction::ends(PROMPT, 0, stopping()),
+            Self::Exit { after, .. } if !after.is_zero() => Reaction::ends(PROMPT, 0, stopping()),
+            Self::Server => Reaction::ends(PROMPT, 0, Vec::new()),
+            Self::Scripted(behaviour) if behaviour.ignores_term => Reaction::default(),
+            Self::Scripted(behaviour) => {
+                Reaction::ends(behaviour.stops_in.unwrap_or(PROMPT), 0, Vec::new())
             }
-            Self::Server => ends(PROMPT, 0, Vec::new()),
-            Self::Scripted(behaviour) if behaviour.ignores_term => None,
-            Self::Scripted(behaviour) => ends(behaviour.stops_in.unwrap_or(PROMPT), 0, Vec::new()),
-            Self::SlowStop(grace) => ends((*grace).max(PROMPT), 0, vec![Line::out("stopped")]),
-            Self::IgnoreTerm => None,
-            // The kernel gives PID 1 no default actions for signals.
-            Self::NoHandler
+            Self::SlowStop(grace) => Reaction {
+                words: vec![Line::out(format!("{signal}: stopping in {grace:?}"))],
+                ..Reaction::ends((*grace).max(PROMPT), 0, vec![Line::out("stopped")])
+            },
+            Self::IgnoreTerm => Reaction {
+                words: vec![Line::out(format!("{signal}: ignored"))],
+                ending: None,
+            },
+            Self::Exit { .. }
+            | Self::NoHandler
             | Self::Oom { .. }
             | Self::BadUsage { .. }
             | Self::Cat { .. }
-            | Self::NotThere { .. } => {
-                if init {
-                    ends(PROMPT, 143, Vec::new())
-                } else {
-                    None
-                }
-            }
-        }
+            | Self::NotThere { .. } => return None,
+        })
     }
 
     /// Whether a health check of it passes right after its start.

@@ -12,6 +12,7 @@ use super::app::{App, Ending, Line};
 use super::given::SecretEnv;
 use super::health::{HealthCheck, HealthTrack, HealthWord};
 use super::options::Options;
+use super::profile::Profile;
 use crate::container::status::ContainerState;
 
 /// A mounted volume.
@@ -72,13 +73,6 @@ pub(super) enum Event {
     Health,
 }
 
-impl Event {
-    /// Whether it is no end of the program, which would have to wait while the container is paused.
-    pub(super) fn can_wait(&self) -> bool {
-        matches!(self, Self::Health)
-    }
-}
-
 /// How long podman's cleanup takes: so long an ended container is `stopped`.
 const TIDY: Duration = Duration::from_millis(150);
 
@@ -128,6 +122,12 @@ pub(super) struct Container {
     pub(super) started_at: Option<DateTime<Utc>>,
     pub(super) finished_at: Option<DateTime<Utc>>,
     pub(super) restart_count: u32,
+    /// The exit code that podman's database has; it is lost with `/run`.
+    #[serde(default)]
+    pub(super) known_code: Option<i32>,
+    /// Since when its time stands still.
+    #[serde(default)]
+    pub(super) paused_at: Option<DateTime<Utc>>,
     /// podman's own restarts are off: somebody stopped or killed it.
     pub(super) is_stopped_on_purpose: bool,
     /// Its process and its monitor are both gone, and podman has not noticed.
@@ -219,6 +219,8 @@ impl Container {
         self.state = ContainerState::Stopped;
         self.pid = 0;
         self.exit_code = code;
+        self.known_code = Some(code);
+        self.paused_at = None;
         self.oom_killed = oom;
         self.finished_at = Some(now);
         self.freeze_health(now);
@@ -235,6 +237,41 @@ impl Container {
     pub(super) fn become_ghost(&mut self) {
         self.is_ghost = true;
         self.events.clear();
+    }
+
+    /// A signal that it may survive reaches the main process.
+    pub(super) fn signal(&mut self, now: DateTime<Utc>, number: u8) {
+        let reaction = self.app.on_signal(number, self.init);
+        let words = reaction.words.into_iter();
+        self.logs.extend(words.map(|line| (now, line)));
+        if let Some(ending) = reaction.ending {
+            self.will_end(now, ending);
+        }
+    }
+
+    /// From now on its time stands still.
+    pub(super) fn pause(&mut self, now: DateTime<Utc>) {
+        self.state = ContainerState::Paused;
+        self.paused_at = Some(now);
+        self.tell("pause");
+    }
+
+    /// Its time goes on.
+    pub(super) fn unpause(&mut self, now: DateTime<Utc>) {
+        self.state = ContainerState::Running;
+        let stood = self
+            .paused_at
+            .take()
+            .map_or(TimeDelta::zero(), |at| now - at);
+        for (at, event) in &mut self.events {
+            // The timer of the checks is not the container's.
+            if matches!(event, Event::Health) {
+                *at = (*at).max(now);
+            } else {
+                *at += stood;
+            }
+        }
+        self.tell("unpause");
     }
 
     /// Kills the main process, and tidies up at once: what `kill` and `stop` do before they return.
@@ -276,6 +313,9 @@ impl Container {
 
     /// When something happens next.
     pub(super) fn next_event(&self) -> Option<DateTime<Utc>> {
+        if self.state == ContainerState::Paused {
+            return None;
+        }
         self.events.iter().map(|(at, _)| *at).min()
     }
 
@@ -381,10 +421,15 @@ impl Container {
     }
 
     /// What power loss makes of it. `is_4`: as podman 4.3 has it.
-    pub(super) fn lose_power(&mut self, is_4: bool) {
+    pub(super) fn lose_power(&mut self, is_4: bool, profile: &Profile) {
+        if profile.forgets_at_boot_who_stopped_it() {
+            self.is_stopped_on_purpose = false;
+        }
         self.events.clear();
         self.is_ghost = false;
         self.has_lost_monitor = false;
+        self.known_code = None;
+        self.paused_at = None;
         self.restart_count = 0;
         self.has_run_files = false;
         if self.health.is_some() {

@@ -287,6 +287,8 @@ fn add(
         started_at: None,
         finished_at: None,
         restart_count: 0,
+        known_code: None,
+        paused_at: None,
         is_stopped_on_purpose: false,
         is_ghost: false,
         has_lost_monitor: false,

@@ -50,7 +50,10 @@ impl MockPodman {
             ["create", rest @ ..] => create::create(self, rest, asked).await,
             ["run", rest @ ..] => create::run(self, rest, asked).await,
             ["start", rest @ ..] => {
-                self.overhead(lifecycle::START_TAKES).await?;
+                let names = rest.iter().filter(|word| !word.starts_with('-')).count();
+                let each = u32::try_from(names).unwrap_or(u32::MAX).max(1);
+                self.overhead(lifecycle::START_TAKES.saturating_mul(each))
+                    .await?;
                 lifecycle::start(self, rest).await
             }
             ["stop", rest @ ..] => stop::stop(self, rest).await,

@@ -145,7 +145,10 @@ fn runs(state: &State, name: &str, words: &[String]) -> Result<usize, Refused> {
     if container.is_ghost {
         return Err(refuse(
             255,
-            format!("crun: the container `{}` is not running", container.id),
+            format!(
+                "OCI runtime error: crun: the container `{}` is not running",
+                container.id
+            ),
         ));
     }
     Ok(index)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use super::registry::RegistryAnswer;
+use super::state::State;
 use super::thing::Thing;
 use super::{MockPodman, images, reference};
 use crate::container::status::ContainerState;
@@ -138,7 +139,7 @@ impl MockPodman {
     /// stop it properly. False when there is no such container, or it does not run.
     pub fn kill_monitor(&self, name: &str) -> bool {
         self.with(|state, _| {
-            let refuses_removal = u32::from(!state.is_4() && state.version.minor < 8);
+            let refuses_removal = Profile::of(state.version).refusals_of_a_lost_one();
             match state.find_mut(name) {
                 Some(container) if container.state == ContainerState::Running => {
                     container.has_lost_monitor = true;
@@ -177,22 +178,43 @@ impl MockPodman {
     }
 
     /// The machine goes down without warning and comes up again, at the same time of day. No container runs
-    /// afterwards; commands that were under way end with an error.
+    /// afterwards, as where no service starts those of the policy `always`; commands that were under way end with an error.
     pub fn power_loss(&self) {
         self.with(|state, _| {
             state.boot += 1;
             state.log.clear();
-            state.log_thing(&Thing::new("system", "refresh"));
             let is_4 = state.is_4();
-            let remembers = Profile::of(state.version).remembers_stops_over_reboots();
+            let profile = Profile::of(state.version);
             for container in &mut state.containers {
-                container.lose_power(is_4);
-                container.is_stopped_on_purpose &= remembers;
+                container.lose_power(is_4, profile);
             }
             if !is_4 {
                 // podman 5 removes `--rm` containers at its first command after the boot.
                 while let Some(index) = state.containers.iter().position(|c| c.auto_remove) {
                     state.drop_container(index, true);
+                }
+            }
+            state.log_thing(&Thing::new("system", "refresh"));
+        });
+    }
+
+    /// As [`power_loss`](Self::power_loss) of a machine where `/run` is no tmpfs: podman does not notice that there was a boot.
+    /// podman 5 goes on to say that containers run, are paused or stop; podman 4.3 can tell of none that was running or paused,
+    /// and list nothing, until they are removed.
+    pub fn power_loss_keeping_run(&self) {
+        self.with(|state, _| {
+            state.boot += 1;
+            let profile = Profile::of(state.version);
+            let is_blind = profile.cannot_join_lost_networks();
+            let State {
+                containers, faults, ..
+            } = state;
+            for container in containers.iter_mut().filter(|container| container.pid != 0) {
+                container.become_ghost();
+                container.has_lost_monitor = true;
+                container.refuses_removal = profile.refusals_of_a_lost_one();
+                if is_blind {
+                    faults.broken.insert(container.name.clone());
                 }
             }
         });

@@ -71,5 +71,7 @@ pub(super) fn signal_name(number: u8) -> String {
         .map_or_else(|| number.to_string(), |(_, name)| format!("SIG{name}"))
 }
 
+/// Which no program survives.
+pub(super) const SIGKILL: u8 = 9;
 /// podman's stop signal where none is given: SIGTERM.
 pub(super) const STOP_SIGNAL: u8 = 15;

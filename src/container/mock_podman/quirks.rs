@@ -9,12 +9,6 @@ impl Profile {
         (version.major, version.minor) >= (5, 8)
     }
 
-    /// A reboot leaves who stopped a container.
-    pub(super) fn remembers_stops_over_reboots(&self) -> bool {
-        let version = self.version();
-        (version.major, version.minor) >= (5, 8)
-    }
-
     /// `inspect` shows what is in secrets that are variables; else their names and stars.
     pub(super) fn shows_secrets(&self) -> bool {
         self.version().major < 5
@@ -23,32 +17,6 @@ impl Profile {
     /// The sources of mounts are looked at before the image is.
     pub(super) fn looks_for_sources_first(&self) -> bool {
         self.version().major < 5
-    }
-
-    /// A stop waits for its whole time, and warns, where another client removes the container meanwhile; and the end of what is
-    /// removed while it stops is no event.
-    pub(super) fn stops_what_is_gone(&self) -> bool {
-        self.version().major < 5
-    }
-
-    /// What the runtime calls that which it cannot send a signal to.
-    pub(super) fn what_is_killed(&self) -> &'static str {
-        let version = self.version();
-        if (version.major, version.minor) >= (5, 8) {
-            "process"
-        } else {
-            "container"
-        }
-    }
-
-    /// podman's reason where it lost conmon and with it an exit code.
-    pub(super) fn why_no_exit_code(&self) -> &'static str {
-        let version = self.version();
-        if (version.major, version.minor) >= (5, 8) {
-            "conmon process killed"
-        } else {
-            "internal libpod error"
-        }
     }
 
     /// `exec` without a program is refused before anything else, with 125.
@@ -208,6 +176,70 @@ impl Profile {
 
     /// `inspect` has `rw` among a mount's options; else only `ro`.
     pub(super) fn says_that_mounts_are_writable(&self) -> bool {
+        (self.version().major, self.version().minor) < (5, 8)
+    }
+}
+
+impl Profile {
+    /// A stop of a container without a monitor says that it has worked, and leaves it `stopping`.
+    pub(super) fn leaves_one_without_monitor_stopping(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// Why the exit code of a container without a monitor is not known.
+    pub(super) fn text_of_a_lost_monitor(&self, id: &str) -> String {
+        let why = if (self.version().major, self.version().minor) >= (5, 8) {
+            "conmon process killed"
+        } else {
+            "internal libpod error"
+        };
+        format!("container {id} conmon exited prematurely, exit code could not be retrieved: {why}")
+    }
+
+    /// How often a forced removal of a container whose process and monitor are gone is refused.
+    pub(super) fn refusals_of_a_lost_one(&self) -> u32 {
+        let version = self.version();
+        u32::from(
+            (5, 0) <= (version.major, version.minor) && (version.major, version.minor) < (5, 8),
+        )
+    }
+
+    /// What `kill` says of a process that is long gone: the runtime's line, and podman's error.
+    pub(super) fn texts_of_a_process_that_is_gone(&self, id: &str) -> (&'static str, String) {
+        let improper = format!("sending signal to container {id}: container state improper");
+        match (self.version().major, self.version().minor) {
+            (..5, _) => (
+                "open pidfd: No such process",
+                "container state improper: stopped".to_owned(),
+            ),
+            (5, ..8) => ("container not running: No such process", improper),
+            (5.., _) => ("process not running: No such process", improper),
+        }
+    }
+
+    /// What `kill` says of a container that does not end, as a paused one does not.
+    pub(super) fn text_of_no_exit_file(&self, id: &str) -> String {
+        let tail = if self.version().major < 5 {
+            ": internal libpod error"
+        } else {
+            ""
+        };
+        format!("timed out waiting for file /run/libpod/exits/{id}{tail}")
+    }
+
+    /// A forced removal of a `stopping` container says nothing of its death, and a stop that is under way does not notice:
+    /// it waits for its whole grace.
+    pub(super) fn removes_stopping_ones_silently(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// Of a container whose network namespace is gone though `/run` is there podman can tell nothing.
+    pub(super) fn cannot_join_lost_networks(&self) -> bool {
+        self.version().major < 5
+    }
+
+    /// After a boot `inspect` does not say any more that a user had stopped a container.
+    pub(super) fn forgets_at_boot_who_stopped_it(&self) -> bool {
         (self.version().major, self.version().minor) < (5, 8)
     }
 }

@@ -1,6 +1,7 @@
 //! `rm`.
 
 use super::args::{Flag, Order, option, switch};
+use super::profile::Profile;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::stop::{begin_stop, finish_stop, grace};
 use super::{MockPodman, read};
@@ -116,15 +117,13 @@ pub(super) fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
 
 fn refuse_if_running(mock: &MockPodman, id: &str) -> Result<(), Refused> {
     mock.with(|state, _| match state.find(id) {
-        Some(container) if container.pid != 0 => {
-            Err(refuse(
-                2,
-                format!(
-                    "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force: container state improper",
-                    container.state
-                ),
-            ))
-        }
+        Some(container) if container.pid != 0 => Err(refuse(
+            2,
+            format!(
+                "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force: container state improper",
+                container.state
+            ),
+        )),
         Some(_) | None => Ok(()),
     })
 }
@@ -156,35 +155,31 @@ async fn end_it(
     grace: Option<u64>,
 ) -> Result<String, Refused> {
     let must_stop = mock.with(|state, now| {
-        let is_4 = state.is_4();
         let index = state.index_or_refuse(id)?;
+        let profile = Profile::of(state.version);
         let container = &mut state.containers[index];
-        if container.is_ghost {
+        if container.is_ghost && container.state == ContainerState::Running {
             container.is_ghost = false;
+            container.tell("stop");
+            if profile.leaves_one_without_monitor_stopping() {
+                container.pid = 0;
+                return Ok(false);
+            }
+            container.end(now, -1, false);
+            container.exit();
             if container.refuses_removal > 0 {
                 container.refuses_removal -= 1;
-                container.end(now, -1, false);
-                container.exit();
                 return Err(refuse(
                     125,
                     format!(
-                        "cannot remove container {id} as it could not be stopped: container {id} conmon exited prematurely, exit code could not be retrieved: internal libpod error"
+                        "cannot remove container {id} as it could not be stopped: {}",
+                        profile.text_of_a_lost_monitor(id)
                     ),
                 ));
             }
-            if !is_4 {
-                container.end(now, -1, false);
-            }
-            container.pid = 0;
             return Ok(false);
         }
-        if is_4 && container.state == ContainerState::Stopping {
-            // Its end is no event then.
-            container.pid = 0;
-            return Ok(false);
-        }
-        if container.state == ContainerState::Stopped && container.pid != 0 {
-            // What could not be killed while it was paused.
+        if container.state == ContainerState::Stopping && profile.removes_stopping_ones_silently() {
             container.pid = 0;
             return Ok(false);
         }

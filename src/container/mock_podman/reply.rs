@@ -46,6 +46,21 @@ impl Reply {
         }
         self.stderr.push_str(&format!("Error: {}\n", text.as_ref()));
     }
+
+    /// Of a command for several things: what was done for one of them. Where podman refuses, its words and its exit code are
+    /// kept, and it goes on with the others.
+    pub(super) fn keep<T>(&mut self, done: Result<T, Refused>) -> Result<Option<T>, Refused> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(Refused::ByPodman(refused)) => {
+                self.code = refused.code;
+                self.stdout.push_str(&refused.stdout);
+                self.stderr.push_str(&refused.stderr);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
+    }
 }
 
 impl From<Reply> for CommandOutput {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PullFault;
 use super::behaviour::Behaviour;
-use super::container::{Container, News};
+use super::container::Container;
 use super::events::Logged;
 use super::image_store::Images;
 use super::networks::Subnet;
@@ -233,16 +233,12 @@ impl State {
 
     /// Removes a container, and with `volumes` those that have no name and belong to no other.
     pub(super) fn drop_container(&mut self, index: usize, volumes: bool) {
+        let is_4 = self.is_4();
         let mut container = self.containers.remove(index);
-        // podman 4.3 tells no code there; nobody has one of what did not end.
-        let has_ended =
-            container.started_at.is_some() && container.finished_at >= container.started_at;
-        let exit_code = (!self.is_4() && has_ended).then_some(container.exit_code);
-        container.news.push(News {
-            status: "remove".into(),
-            exit_code,
-            health: None,
-        });
+        container.tell("remove");
+        if let Some(news) = container.news.last_mut().filter(|_| !is_4) {
+            news.exit_code = container.known_code;
+        }
         for news in std::mem::take(&mut container.news) {
             self.log.push(Logged::new(self.now, &container, news));
         }

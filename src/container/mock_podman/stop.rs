@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::Container;
+use super::options::{SIGKILL, STOP_SIGNAL, signal_name};
 use super::profile::Profile;
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::State;
@@ -22,6 +23,7 @@ pub(super) enum Stopping {
     /// It has been told to stop, and is killed at `deadline`.
     Until {
         id: String,
+        signal: u8,
         grace: u64,
         deadline: DateTime<Utc>,
     },
@@ -37,40 +39,48 @@ const STOP_FLAGS: &[Flag] = &[
 pub(super) async fn stop(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("stop", args, STOP_FLAGS, Order::Mixed)?;
     let grace = grace(&parsed)?;
-    let names = mock.with(|state, _| {
-        let mut names = parsed.operands.clone();
-        if parsed.has("all") {
-            names = state.containers.iter().map(|one| one.id.clone()).collect();
-        }
-        if parsed.has("ignore") {
-            names.retain(|name| state.index(name).is_some());
-        }
-        for name in &names {
-            state.index_or_refuse(name)?;
-        }
-        Ok::<_, Refused>(names)
-    })?;
+    let names = mock.with(|state, _| named(state, &parsed))?;
+    let mut reply = Reply::silent();
     let mut under_way = Vec::new();
     for name in names {
-        let stopping = mock.with(|state, now| begin_stop(state, now, &name, grace))?;
-        under_way.push((name, stopping));
+        let stopping = mock.with(|state, now| begin_stop(state, now, &name, grace));
+        if let Some(stopping) = reply.keep(stopping)? {
+            under_way.push((name, stopping));
+        }
     }
-    let mut reply = Reply::silent();
     for (name, stopping) in under_way {
-        reply
-            .stderr
-            .push_str(&finish_stop(mock, &name, stopping).await?);
+        let warning = finish_stop(mock, &name, stopping).await?;
+        reply.stderr.insert_str(0, &warning);
         reply.stdout.push_str(&name);
         reply.stdout.push('\n');
     }
     Ok(reply)
 }
 
+/// The names that a command is given, all of which must be there; with `--all` the ids of all containers.
+pub(super) fn named(state: &State, parsed: &Parsed) -> Result<Vec<String>, Refused> {
+    if parsed.has("all") {
+        let ids = state
+            .containers
+            .iter()
+            .map(|container| container.id.clone());
+        return Ok(ids.collect());
+    }
+    let mut names = parsed.operands.clone();
+    if parsed.has("ignore") {
+        names.retain(|name| state.index(name).is_some());
+    }
+    for name in &names {
+        state.index_or_refuse(name)?;
+    }
+    Ok(names)
+}
+
 /// `--time`, in seconds.
 pub(super) fn grace(parsed: &Parsed) -> Result<Option<u64>, Refused> {
     match parsed.last("time").map(str::parse::<i64>) {
         None => Ok(None),
-        // Without end.
+        // Without end, where it is negative.
         Some(Ok(seconds)) => Ok(Some(u64::try_from(seconds).unwrap_or(u64::from(u32::MAX)))),
         Some(Err(_)) => Err(not_implemented(format!(
             "`--time {:?}`",
@@ -79,7 +89,7 @@ pub(super) fn grace(parsed: &Parsed) -> Result<Option<u64>, Refused> {
     }
 }
 
-/// Sends SIGTERM; `grace` in seconds, that of the container where none is given.
+/// Sends the stop signal; `grace` in seconds, that of the container where none is given.
 pub(super) fn begin_stop(
     state: &mut State,
     now: DateTime<Utc>,
@@ -87,49 +97,39 @@ pub(super) fn begin_stop(
     grace: Option<u64>,
 ) -> Result<Stopping, Refused> {
     let index = state.index_or_refuse(name)?;
-    let is_4 = state.is_4();
     let profile = Profile::of(state.version);
     let container = &mut state.containers[index];
     let grace = grace.unwrap_or(container.stop_timeout);
+    let signal = container.options.stop_signal.unwrap_or(STOP_SIGNAL);
     let until = |container: &Container| Stopping::Until {
         id: container.id.clone(),
+        signal,
         grace,
         deadline: now + TimeDelta::seconds(i64::try_from(grace).unwrap_or(i64::from(u32::MAX))),
     };
     match container.state {
         ContainerState::Running if container.is_ghost || container.has_lost_monitor => {
-            if is_4 {
-                container.state = ContainerState::Stopping;
-                return Ok(Stopping::Nothing);
-            }
-            container.is_ghost = false;
-            container.has_lost_monitor = false;
-            container.end(now, -1, false);
-            container.is_stopped_on_purpose = true;
-            container.exit();
-            Err(refuse(
-                125,
-                format!(
-                    "container {} conmon exited prematurely, exit code could not be retrieved: {}",
-                    container.id,
-                    profile.why_no_exit_code()
-                ),
-            ))
+            stop_without_monitor(container, profile, now)
         }
         ContainerState::Running => {
             container.is_stopped_on_purpose = true;
             container.state = ContainerState::Stopping;
-            if container.options.stop_signal == Some(9) {
+            if signal == SIGKILL {
                 container.kill(now);
                 return Ok(Stopping::Nothing);
             }
-            if let Some(ending) = container.app.on_term(container.init).filter(|_| grace > 0) {
-                container.will_end(now, ending);
+            if grace > 0 {
+                container.signal(now, signal);
             }
             Ok(until(container))
         }
         // Another stop: it may overtake the first.
-        ContainerState::Stopping => Ok(until(container)),
+        ContainerState::Stopping => {
+            if grace > 0 {
+                container.signal(now, signal);
+            }
+            Ok(until(container))
+        }
         ContainerState::Paused => {
             container.is_stopped_on_purpose = true;
             Err(refuse(
@@ -152,6 +152,33 @@ pub(super) fn begin_stop(
     }
 }
 
+/// Nobody is there to tell of the end.
+fn stop_without_monitor(
+    container: &mut Container,
+    profile: &Profile,
+    now: DateTime<Utc>,
+) -> Result<Stopping, Refused> {
+    container.tell("stop");
+    if profile.leaves_one_without_monitor_stopping() {
+        container.state = ContainerState::Stopping;
+        container.become_ghost();
+        return Ok(Stopping::Nothing);
+    }
+    container.is_ghost = false;
+    container.has_lost_monitor = false;
+    container.end(now, -1, false);
+    container.is_stopped_on_purpose = true;
+    container.exit();
+    Err(refuse(125, profile.text_of_a_lost_monitor(&container.id)))
+}
+
+/// What a stop waits for.
+enum Stopped {
+    Yes,
+    /// Somebody has removed it meanwhile.
+    Gone,
+}
+
 /// Waits for the end, kills at the deadline, and returns podman's warning about that. If this is dropped, the
 /// container stays as it is: `stopping`, perhaps for ever.
 pub(super) async fn finish_stop(
@@ -161,47 +188,58 @@ pub(super) async fn finish_stop(
 ) -> Result<String, Refused> {
     let Stopping::Until {
         id,
+        signal,
         grace,
         deadline,
     } = stopping
     else {
         return Ok(String::new());
     };
-    let has_stopped = |state: &State| {
-        let waits_on = Profile::of(state.version).stops_what_is_gone();
-        match state.find(&id) {
-            Some(container) => container.state != ContainerState::Stopping,
-            None => !waits_on,
-        }
-        .then_some(())
+    let has_stopped = |state: &State| match state.find(&id) {
+        None => Some(Stopped::Gone),
+        Some(container) => (container.state != ContainerState::Stopping).then_some(Stopped::Yes),
     };
-    let in_time = mock.wait_for(Some(deadline), has_stopped).await?.is_some();
-    let is_killed = mock.with(|state, now| match state.find_mut(&id) {
-        Some(container) if container.state == ContainerState::Stopping && !in_time => {
-            container.kill(now);
+    let end = mock.wait_for(Some(deadline), has_stopped).await?;
+    let is_silent =
+        mock.with(|state, _| Profile::of(state.version).removes_stopping_ones_silently());
+    let warns = match end {
+        Some(Stopped::Gone) if is_silent => {
+            // It goes on to wait for a process that is no more.
+            mock.wait_for(Some(deadline), |_| None::<()>).await?;
             true
         }
-        // What a stop returns from is tidied up.
-        Some(container) if container.state == ContainerState::Stopped => {
-            container.exit();
-            if container.auto_remove
-                && let Some(index) = state.index(&id)
-            {
-                state.drop_container(index, true);
-            }
-            false
-        }
-        Some(_) => false,
-        None => !in_time,
-    });
+        Some(Stopped::Gone) => false,
+        Some(Stopped::Yes) | None => mock.with(|state, now| kill_or_tidy(state, now, &id)),
+    };
     mock.overhead(STOP_OVERHEAD).await?;
-    Ok(if is_killed && grace > 0 {
+    Ok(if warns && grace > 0 {
         format!(
-            "time=\"{}\" level=warning msg=\"StopSignal SIGTERM failed to stop container {name} in {grace} seconds, resorting to SIGKILL\"\n",
-            mock.now()
-                .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+            "time=\"{}\" level=warning msg=\"StopSignal {} failed to stop container {name} in {grace} seconds, resorting to SIGKILL\"\n",
+            mock.now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            signal_name(signal),
         )
     } else {
         String::new()
     })
+}
+
+/// Kills what is still there at the deadline, and tidies up after what has ended. True: it was killed.
+fn kill_or_tidy(state: &mut State, now: DateTime<Utc>, id: &str) -> bool {
+    let Some(index) = state.index(id) else {
+        return false;
+    };
+    let container = &mut state.containers[index];
+    let is_killed = container.state == ContainerState::Stopping;
+    if is_killed {
+        container.kill(now);
+    } else if container.state == ContainerState::Stopped {
+        // What a stop returns from is tidied up.
+        container.exit();
+    } else {
+        return false;
+    }
+    if container.auto_remove {
+        state.drop_container(index, true);
+    }
+    is_killed
 }

@@ -184,7 +184,8 @@ fn act(mock: &MockPodman, verb: Verb) -> Result<Done, FolderError> {
     };
     Ok(match verb {
         Verb::Reboot { keep_run: true } => {
-            Err("mock_podman does not implement `reboot --keep-run`".to_owned())
+            mock.power_loss_keeping_run();
+            nothing()
         }
         Verb::Reboot { keep_run: false } => {
             mock.power_loss();
