@@ -780,6 +780,61 @@ async fn after_a_power_loss_nothing_runs_and_podman_has_its_own_idea_why() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn time_stands_still_for_a_paused_container() {
+    for mock in each_version() {
+        ok(&mock, "run -d --name a FIXTURE exit 3 --after 10").await;
+        seconds(4.0).await;
+        ok(&mock, "pause a").await;
+        seconds(600.0).await;
+        assert_eq!(status(&mock, "a").await.state, ContainerState::Paused);
+        ok(&mock, "unpause a").await;
+        seconds(5.0).await;
+        assert_eq!(status(&mock, "a").await.state, ContainerState::Running);
+        seconds(2.0).await;
+        let ended = status(&mock, "a").await;
+        assert_eq!((ended.state, ended.exit_code), (ContainerState::Exited, 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_tells_in_its_log_which_signal_came() {
+    for mock in each_version() {
+        ok(&mock, "run -d --name a FIXTURE ignore-term").await;
+        ok(&mock, "kill -s INT a").await;
+        ok(&mock, "kill -s HUP a").await;
+        assert_eq!(
+            ok(&mock, "logs a").await,
+            "ignoring SIGTERM\nSIGINT: ignored\n"
+        );
+        ok(&mock, "run -d --name b --stop-signal INT FIXTURE serve 80").await;
+        ok(&mock, "stop b").await;
+        assert_eq!(
+            ok(&mock, "logs b").await,
+            "serving on 80\nSIGINT: stopping\n"
+        );
+        // A tiny init has the default actions that PID 1 lacks.
+        ok(&mock, "run -d --name c --init FIXTURE serve 80").await;
+        ok(&mock, "kill -s HUP c").await;
+        seconds(1.0).await;
+        assert_eq!(status(&mock, "c").await.exit_code, 129);
+        refused(&mock, "kill -s NOSIG c", 125, "invalid signal: NOSIG").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_one_is_done_for_the_others() {
+    for mock in each_version() {
+        ok(&mock, "run -d --name a FIXTURE serve 80").await;
+        ok(&mock, "create --name b FIXTURE serve 80").await;
+        for command in ["pause", "unpause", "kill"] {
+            let (code, stdout, stderr) = says(&mock, &format!("{command} b a")).await;
+            assert_eq!((code, stdout.as_str()), (125, "a\n"), "{command}");
+            assert_eq!(stderr.lines().count(), 1, "{command}: {stderr}");
+        }
+    }
+}
+
 /// A boot that podman does not see: what ran is as if it ran, and cannot be stopped.
 #[tokio::test(start_paused = true)]
 async fn a_power_loss_that_keeps_run_leaves_containers_that_seem_to_run() {

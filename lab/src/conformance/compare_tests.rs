@@ -198,6 +198,22 @@ fn alone(argv: &[String], outcome: &Outcome) -> Transcript {
 }
 
 #[test]
+fn an_empty_log_lacks_what_the_other_has_but_for_what_podman_4_3_loses() {
+    let argv: Vec<String> = ["events", "--format", "json"].map(str::to_owned).into();
+    let log = |stdout: &str| Outcome {
+        stdout: stdout.to_owned(),
+        ..Outcome::default()
+    };
+    let found = |line: &str| differ(&alone(&argv, &log("")), &alone(&argv, &log(line)));
+    let pull = "{\"Name\":\"x\",\"Status\":\"pull\",\"Time\":\"2026-11-27T00:20:31Z\",\"Type\":\"image\"}\n";
+    assert!(found(pull).is_empty(), "{}", found(pull)[0]);
+    let [lost] = &found(&pull.replace("pull", "remove"))[..] else {
+        panic!("one event is one divergence");
+    };
+    assert_eq!(lost.what, "events of image x");
+}
+
+#[test]
 fn every_leaf_of_every_document_counts() {
     let (mut values, mut types, mut keys_gone) = (0, 0, 0);
     // One of each kind.
