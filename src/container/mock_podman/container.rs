@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::app::{App, Ending, Line};
 use super::given::SecretEnv;
@@ -69,7 +68,7 @@ pub(super) enum Event {
     Tidy,
     /// Health checks begin to fail.
     Illness,
-    /// Enough health checks have run for another word.
+    /// A health check runs.
     Health,
 }
 
@@ -191,11 +190,7 @@ impl Container {
         self.events.clear();
         self.tell("init");
         self.tell("start");
-        self.health = self
-            .check
-            .as_ref()
-            .map(|_| HealthTrack::new(now, self.app.is_healthy()));
-        self.await_health();
+        self.begin_checks(now);
         self.arm(now);
     }
 
@@ -223,7 +218,6 @@ impl Container {
         self.paused_at = None;
         self.oom_killed = oom;
         self.finished_at = Some(now);
-        self.freeze_health(now);
         self.news.push(News {
             status: "died".into(),
             exit_code: Some(code),
@@ -299,18 +293,6 @@ impl Container {
         });
     }
 
-    /// Sees to it that the next change of the health word is an event.
-    fn await_health(&mut self) {
-        self.events
-            .retain(|(_, event)| !matches!(event, Event::Health));
-        if let (Some(check), Some(track), Some(started)) =
-            (&self.check, &self.health, self.started_at)
-            && let Some(at) = track.changes_at(check, started)
-        {
-            self.events.push((at, Event::Health));
-        }
-    }
-
     /// When something happens next.
     pub(super) fn next_event(&self) -> Option<DateTime<Utc>> {
         if self.state == ContainerState::Paused {
@@ -336,23 +318,12 @@ impl Container {
                 false
             }
             Event::Illness => {
-                self.set_health(at, false);
+                self.set_health(false);
                 false
             }
             Event::Health => {
-                // podman 4.3 tells the word before the check.
-                let told = if is_4 {
-                    at - TimeDelta::milliseconds(1)
-                } else {
-                    at
-                };
-                let health = self.health_at(told);
-                self.news.push(News {
-                    status: "health_status".into(),
-                    exit_code: None,
-                    health,
-                });
-                false
+                self.check_by_timer(at, is_4);
+                self.auto_remove && self.state == ContainerState::Exited
             }
             Event::Tidy if self.restarts() => {
                 let count = self.restart_count + 1;
@@ -369,55 +340,15 @@ impl Container {
     }
 
     fn restarts(&self) -> bool {
-        !self.is_stopped_on_purpose
-            && match self.restart {
-                Restart::No => false,
-                Restart::OnFailure(limit) => {
-                    self.exit_code != 0 && limit.is_none_or(|limit| self.restart_count < limit)
+        self.restarts_for_health()
+            || !self.is_stopped_on_purpose
+                && match self.restart {
+                    Restart::No => false,
+                    Restart::OnFailure(limit) => {
+                        self.exit_code != 0 && limit.is_none_or(|limit| self.restart_count < limit)
+                    }
+                    Restart::Always | Restart::UnlessStopped => true,
                 }
-                Restart::Always | Restart::UnlessStopped => true,
-            }
-    }
-
-    /// From now on health checks pass, or do not.
-    pub(super) fn set_health(&mut self, now: DateTime<Utc>, is_good: bool) {
-        self.is_ill = !is_good;
-        if let (Some(check), Some(track), Some(started)) =
-            (&self.check, &mut self.health, self.started_at)
-        {
-            track.change(check, started, now, is_good);
-        }
-        if self.pid != 0 {
-            self.await_health();
-        }
-    }
-
-    /// The health word; empty after a reboot, `None` without a check or before the first start.
-    pub(super) fn health_word(&self, now: DateTime<Utc>) -> Option<&'static str> {
-        self.health_at(now).map(HealthWord::as_str)
-    }
-
-    /// `State.Health` of `inspect`; `None`: as in the recorded document.
-    pub(super) fn health_document(&self, now: DateTime<Utc>) -> Option<Value> {
-        // Also before the first check, but not with `none` for a command.
-        self.check.as_ref()?;
-        Some(json!({
-            "Status": self.health_word(now).unwrap_or_default(),
-            "FailingStreak": 0,
-            "Log": null,
-        }))
-    }
-
-    fn health_at(&self, now: DateTime<Utc>) -> Option<HealthWord> {
-        let check = self.check.as_ref()?;
-        let track = self.health.as_ref()?;
-        Some(track.word(check, self.started_at?, now))
-    }
-
-    fn freeze_health(&mut self, now: DateTime<Utc>) {
-        if let Some(word) = self.health_at(now) {
-            self.health = Some(HealthTrack::Frozen(word));
-        }
     }
 
     /// What power loss makes of it. `is_4`: as podman 4.3 has it.
@@ -433,7 +364,7 @@ impl Container {
         self.restart_count = 0;
         self.has_run_files = false;
         if self.health.is_some() {
-            self.health = Some(HealthTrack::Frozen(HealthWord::Forgotten));
+            self.health = Some(HealthTrack::forgotten());
         }
         match self.state {
             ContainerState::Running

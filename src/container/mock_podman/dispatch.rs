@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::front::{self, Line};
 use super::reply::{Answer, Refused, Reply, not_implemented};
 use super::{
-    Call, MockPodman, create, events, exec, image_list, image_remove, images, info, lifecycle,
-    list, lock, look, networks, pull, remove, rename, secrets, stop, volumes,
+    Call, MockPodman, create, events, exec, healthcheck, image_list, image_remove, images, info,
+    lifecycle, list, lock, look, networks, pull, remove, rename, secrets, stop, volumes,
 };
 use crate::container::runtime::{
     CommandExecutor, CommandOutput, ExecuteError, OutputLine, OutputStream,
@@ -34,6 +34,7 @@ impl MockPodman {
             ["image", "prune", rest @ ..] => image_remove::prune(self, rest),
             ["tag", rest @ ..] | ["image", "tag", rest @ ..] => images::tag(self, rest),
             ["rmi", rest @ ..] | ["image", "rm", rest @ ..] => image_remove::rmi(self, rest),
+            ["healthcheck", "run", rest @ ..] => healthcheck::run(self, rest).await,
             ["stats", rest @ ..] => list::stats(self, rest),
             ["volume", command, rest @ ..] => volumes::volume(self, command, rest).await,
             ["network", command, rest @ ..] => networks::network(self, command, rest).await,

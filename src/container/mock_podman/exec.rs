@@ -169,7 +169,7 @@ fn run(state: &mut State, index: usize, poke: Poke, now: chrono::DateTime<chrono
             Ran::badly(1, "fixture: nothing listens: does `serve` run here?\n")
         }
         Poke::Health(is_good) => {
-            container.set_health(now, is_good);
+            container.set_health(is_good);
             Ran::well("")
         }
         Poke::End(ending) => {

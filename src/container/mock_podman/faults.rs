@@ -168,9 +168,9 @@ impl MockPodman {
 
     /// From now on the container's health checks pass, or do not: for containers of images other than the fixture.
     pub fn set_healthy(&self, name: &str, is_healthy: bool) -> bool {
-        self.with(|state, now| match state.find_mut(name) {
+        self.with(|state, _| match state.find_mut(name) {
             Some(container) => {
-                container.set_health(now, is_healthy);
+                container.set_health(is_healthy);
                 true
             }
             None => false,

@@ -17,6 +17,7 @@ pub(super) struct Filters<'a> {
     volumes: Vec<&'a str>,
     networks: Vec<&'a str>,
     exit_codes: Vec<i32>,
+    healths: Vec<&'a str>,
 }
 
 /// Of podman's regular expressions: plain text, with `^` before or `$` behind it.
@@ -51,11 +52,11 @@ impl<'a> Filters<'a> {
                         .parse()
                         .map_err(|_| not_implemented(format!("`podman ps --filter {filter}`")))?,
                 ),
+                "health" => filters.healths.push(value),
                 // podman knows them.
                 "label!"
                 | "before"
                 | "since"
-                | "health"
                 | "pod"
                 | "until"
                 | "restart-policy"
@@ -94,6 +95,9 @@ impl<'a> Filters<'a> {
             })
             && any(&self.networks, |network| {
                 container.networks().any(|name| name == *network)
+            })
+            && any(&self.healths, |word| {
+                container.check.is_some() && container.health_word().unwrap_or_default() == *word
             })
             && any(&self.exit_codes, |code| {
                 container.finished_at.is_some() && container.exit_code == *code

@@ -1,14 +1,21 @@
-//! Health checks in virtual time: not run, but counted.
+//! Health checks in virtual time: each that runs is an event of its container.
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::app::{Ending, is_fixture};
+use super::container::{Container, Event, News};
+use crate::container::status::ContainerState;
 
 /// A container's health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HealthCheck {
-    /// Never zero.
+    /// `CMD` and words, or `CMD-SHELL` and a line for a shell.
+    pub(super) test: Vec<String>,
+    /// Zero: nobody but the user runs it.
     pub(super) interval: Duration,
     pub(super) retries: u32,
     pub(super) start_period: Duration,
@@ -16,6 +23,10 @@ pub(super) struct HealthCheck {
 
 /// The first check runs so long after the start: systemd starts it with the timer.
 const FIRST_CHECK: TimeDelta = TimeDelta::milliseconds(100);
+/// How long a check takes.
+pub(super) const CHECK_TAKES: Duration = Duration::from_millis(100);
+/// podman remembers so many checks.
+const LOG_ENTRIES: usize = 5;
 
 /// podman's word for what checks have found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,126 +49,223 @@ impl HealthWord {
     }
 }
 
-/// What the checks have found so far.
+/// A check that has run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum HealthTrack {
-    /// Checks have passed, or failed, ever since then.
-    Since {
-        at: DateTime<Utc>,
-        is_good: bool,
-        /// The word just before.
-        before: HealthWord,
-    },
-    /// The container does not run: the last word stays.
-    Frozen(HealthWord),
+struct Entry {
+    end: DateTime<Utc>,
+    has_passed: bool,
+    output: String,
+}
+
+/// What the checks have found so far. It lies in `/run`, and outlives starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HealthTrack {
+    word: HealthWord,
+    /// How many checks have failed in a row.
+    streak: u32,
+    /// The last checks, the oldest first.
+    log: Vec<Entry>,
 }
 
 impl HealthTrack {
-    pub(super) fn new(started: DateTime<Utc>, is_good: bool) -> Self {
-        Self::Since {
-            at: started,
-            is_good,
-            before: HealthWord::Starting,
+    /// What there is after a reboot.
+    pub(super) fn forgotten() -> Self {
+        Self {
+            word: HealthWord::Forgotten,
+            streak: 0,
+            log: Vec::new(),
         }
     }
 
-    /// From now on checks pass, or do not.
-    pub(super) fn change(
-        &mut self,
-        check: &HealthCheck,
-        started: DateTime<Utc>,
-        now: DateTime<Utc>,
-        good: bool,
-    ) {
-        match self {
-            Self::Since { is_good, .. } if *is_good != good => {
-                *self = Self::Since {
-                    at: now,
-                    is_good: good,
-                    before: self.word(check, started, now),
+    /// A check has run; failures of the start period do not count.
+    fn note(&mut self, entry: Entry, retries: u32, counts: bool) {
+        if entry.has_passed {
+            self.word = HealthWord::Healthy;
+            self.streak = 0;
+        } else if counts {
+            self.streak = self.streak.saturating_add(1);
+            if self.streak >= retries {
+                self.word = HealthWord::Unhealthy;
+            }
+        }
+        if self.log.len() == LOG_ENTRIES {
+            self.log.remove(0);
+        }
+        self.log.push(entry);
+    }
+}
+
+/// What came of the program of a check.
+enum Outcome {
+    Passed,
+    /// With what it wrote.
+    Failed(&'static str),
+    /// It is not in the image, or the container has no process.
+    DidNotStart,
+}
+
+impl Container {
+    /// From now on its program answers that all is well, or not.
+    pub(super) fn set_health(&mut self, is_good: bool) {
+        self.is_ill = !is_good;
+    }
+
+    /// The health word; empty after a reboot, `None` without a check or before the first start.
+    pub(super) fn health_word(&self) -> Option<&'static str> {
+        self.check.as_ref()?;
+        self.health.as_ref().map(|track| track.word.as_str())
+    }
+
+    /// `State.Health` of `inspect`; `None`: as in the recorded document. `ends_lines`: what checks wrote keeps its last newline.
+    pub(super) fn health_document(&self, ends_lines: bool) -> Option<Value> {
+        // Also before the first check, but not with `none` for a command.
+        self.check.as_ref()?;
+        let forgotten = HealthTrack::forgotten();
+        let track = self.health.as_ref().unwrap_or(&forgotten);
+        let entry = |entry: &Entry| {
+            let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+            let output = match entry.output.strip_suffix('\n') {
+                Some(output) if !ends_lines => output,
+                Some(_) | None => &entry.output,
+            };
+            json!({
+                "Start": time(entry.end - CHECK_TAKES),
+                "End": time(entry.end),
+                "ExitCode": i32::from(!entry.has_passed),
+                "Output": output,
+            })
+        };
+        let log = track.log.iter().map(entry).collect::<Vec<_>>();
+        Some(json!({
+            "Status": track.word.as_str(),
+            "FailingStreak": track.streak,
+            "Log": if log.is_empty() { Value::Null } else { json!(log) },
+        }))
+    }
+
+    /// It has started: checks are due. Their log and streak are still those of the last run.
+    pub(super) fn begin_checks(&mut self, now: DateTime<Utc>) {
+        let Some(check) = &self.check else { return };
+        if !check.interval.is_zero() {
+            self.events.push((now + FIRST_CHECK, Event::Health));
+        }
+        self.health.get_or_insert_with(HealthTrack::forgotten).word = HealthWord::Starting;
+    }
+
+    /// The timer's check, and the next.
+    pub(super) fn check_by_timer(&mut self, now: DateTime<Utc>, is_4: bool) {
+        let Some(check) = &self.check else { return };
+        let next = now + check.interval.max(CHECK_TAKES);
+        self.events.push((next, Event::Health));
+        if self.state == ContainerState::Running {
+            self.run_check(now, is_4);
+        }
+    }
+
+    /// Runs the check once, and does what is to be done about an unhealthy container. `is_4`: as podman 4.3 tells of it.
+    /// True: it has passed.
+    pub(super) fn run_check(&mut self, now: DateTime<Utc>, is_4: bool) -> bool {
+        let Some(check) = &self.check else {
+            return false;
+        };
+        let outcome = self.outcome(&check.test);
+        let counts = self
+            .started_at
+            .is_none_or(|started| started + check.start_period <= now);
+        let retries = check.retries;
+        let has_passed = matches!(outcome, Outcome::Passed);
+        let output = match outcome {
+            Outcome::Failed(output) => output.to_owned(),
+            Outcome::Passed | Outcome::DidNotStart => String::new(),
+        };
+        let entry = Entry {
+            end: now,
+            has_passed,
+            output,
+        };
+        let track = self.health.get_or_insert_with(HealthTrack::forgotten);
+        let before = track.word;
+        track.note(entry, retries, counts);
+        let after = track.word;
+        let tell = |health| News {
+            status: "health_status".into(),
+            exit_code: None,
+            health: Some(health),
+        };
+        match (is_4, outcome) {
+            (false, _) => self.news.push(tell(after)),
+            // podman 4.3 tells the word before the check when its program has started, and then of the program's end.
+            (true, Outcome::Passed | Outcome::Failed(_)) => {
+                self.news.push(tell(before));
+                self.news.push(News {
+                    status: "exec_died".into(),
+                    exit_code: Some(i32::from(!has_passed)),
+                    health: None,
+                });
+            }
+            (true, Outcome::DidNotStart) => {}
+        }
+        if !has_passed && after == HealthWord::Unhealthy {
+            self.act_on_failure(now);
+        }
+        has_passed
+    }
+
+    fn outcome(&self, test: &[String]) -> Outcome {
+        let words: Vec<&str> = test.iter().map(String::as_str).collect();
+        match words[..] {
+            _ if self.is_ghost => Outcome::DidNotStart,
+            // Of other images' programs the mock knows nothing but what it was told.
+            _ if !is_fixture(&self.image) && self.is_well() => Outcome::Passed,
+            _ if !is_fixture(&self.image) => Outcome::Failed(""),
+            ["CMD", "/fixture", "check", ..] if self.is_well() => Outcome::Passed,
+            ["CMD", "/fixture", "check", ..] if !self.app.is_healthy() => {
+                Outcome::Failed("fixture: nothing listens: does `serve` run here?\n")
+            }
+            ["CMD", "/fixture", "check", ..] => {
+                Outcome::Failed("fixture: unhealthy: `HTTP/1.1 503 Service Unavailable`\n")
+            }
+            ["CMD", "/fixture", ..] => Outcome::Failed(""),
+            // There is no other program, and no shell.
+            _ => Outcome::DidNotStart,
+        }
+    }
+
+    /// `--health-on-failure`.
+    fn act_on_failure(&mut self, now: DateTime<Utc>) {
+        match self.options.health_on_failure.as_deref() {
+            Some("kill") => {
+                self.tell("kill");
+                self.kill(now);
+            }
+            // It is stopped so or so; the cleanup starts it again.
+            Some("stop" | "restart") => {
+                self.is_stopped_on_purpose = true;
+                self.state = ContainerState::Stopping;
+                if let Some(ending) = self.app.on_term(self.init) {
+                    self.will_end(now, ending);
+                }
+                let killed = Ending {
+                    after: Duration::from_secs(self.stop_timeout),
+                    code: 137,
+                    oom: false,
+                    last_words: Vec::new(),
                 };
+                self.will_end(now, killed);
             }
-            Self::Since { .. } | Self::Frozen(_) => {}
+            Some(_) | None => {}
         }
     }
 
-    /// podman's word at `now`.
-    pub(super) fn word(
-        &self,
-        check: &HealthCheck,
-        started: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> HealthWord {
-        match *self {
-            Self::Frozen(word) => word,
-            Self::Since {
-                at,
-                is_good: true,
-                before,
-            } => {
-                if check.runs(started, at, now) > 0 {
-                    HealthWord::Healthy
-                } else {
-                    before
-                }
-            }
-            Self::Since {
-                at,
-                is_good: false,
-                before,
-            } => {
-                let counts_from = at.max(started + check.start_period);
-                if check.runs(started, counts_from, now) >= i64::from(check.retries) {
-                    HealthWord::Unhealthy
-                } else {
-                    before
-                }
-            }
-        }
+    /// Whether the cleanup starts it again because its checks failed, whatever the restart policy.
+    pub(super) fn restarts_for_health(&self) -> bool {
+        self.options.health_on_failure.as_deref() == Some("restart")
+            && self
+                .health
+                .as_ref()
+                .is_some_and(|track| track.word == HealthWord::Unhealthy)
     }
 }
 
-impl HealthTrack {
-    /// When podman's word changes, if nothing else happens.
-    pub(super) fn changes_at(
-        &self,
-        check: &HealthCheck,
-        started: DateTime<Utc>,
-    ) -> Option<DateTime<Utc>> {
-        match *self {
-            Self::Frozen(_) => None,
-            Self::Since {
-                at, is_good: true, ..
-            } => Some(check.run_after(started, at, 1)),
-            Self::Since {
-                at, is_good: false, ..
-            } => {
-                let counts_from = at.max(started + check.start_period);
-                Some(check.run_after(started, counts_from, check.retries.max(1)))
-            }
-        }
-    }
-}
-
-impl HealthCheck {
-    /// When the `number`th check after `from` runs; the first is 1.
-    fn run_after(&self, started: DateTime<Utc>, from: DateTime<Utc>, number: u32) -> DateTime<Utc> {
-        let before = self.runs_until(started, from) + i64::from(number) - 1;
-        let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
-        started + FIRST_CHECK + TimeDelta::milliseconds(interval.max(1).saturating_mul(before))
-    }
-
-    /// How many checks have run after `from` and up to `to`.
-    fn runs(&self, started: DateTime<Utc>, from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
-        (self.runs_until(started, to) - self.runs_until(started, from)).max(0)
-    }
-
-    fn runs_until(&self, started: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
-        let since_first = to - started - FIRST_CHECK;
-        if since_first < TimeDelta::zero() {
-            return 0;
-        }
-        let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
-        since_first.num_milliseconds() / interval.max(1) + 1
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
     if parsed.operands.iter().any(String::is_empty) {
         return Err(refuse(125, "name or ID cannot be empty"));
     }
-    mock.with(|state, now| {
+    mock.with(|state, _| {
         let mut found = Vec::new();
         let mut stderr = String::new();
         let prefix = if state.is_4() {
@@ -40,7 +40,7 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
                 if state.faults.broken.contains(&container.name) {
                     return Err(cannot_tell(container));
                 }
-                found.push(inspected(state, container, now));
+                found.push(inspected(state, container));
             } else if let Some(other) = wanted.other(state, name) {
                 found.push(other);
             } else {

@@ -1,7 +1,6 @@
 //! An entry of `podman container inspect`: what real podman printed of a container that was only made, and in it what is
 //! this container's own.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::container::{Container, Mount, Restart};
@@ -12,7 +11,7 @@ use super::state::State;
 use crate::container::status::ContainerState;
 
 /// The document of a container.
-pub(super) fn inspected(state: &State, container: &Container, now: DateTime<Utc>) -> Value {
+pub(super) fn inspected(state: &State, container: &Container) -> Value {
     let profile = Profile::of(state.version);
     let mut document = profile.document(Document::Container);
     let doc = Doc {
@@ -30,7 +29,7 @@ pub(super) fn inspected(state: &State, container: &Container, now: DateTime<Utc>
     };
     rename(&mut document, container);
     doc.top(&mut document);
-    document["State"] = doc.state_part(document["State"].take(), now);
+    document["State"] = doc.state_part(document["State"].take());
     doc.network_settings(&mut document["NetworkSettings"]);
     doc.config(&mut document["Config"]);
     doc.host_config(&mut document["HostConfig"]);
@@ -139,7 +138,7 @@ impl Doc<'_> {
         line
     }
 
-    fn state_part(&self, mut state: Value, now: DateTime<Utc>) -> Value {
+    fn state_part(&self, mut state: Value) -> Value {
         let container = self.container;
         state["Status"] = json!(container.state.as_str());
         state["Running"] = json!(container.state == ContainerState::Running);
@@ -159,7 +158,9 @@ impl Doc<'_> {
             state["ConmonPid"] = json!(container.pid - 2);
             state["CgroupPath"] = json!(format!("/libpod_parent/libpod-{}", container.id));
         }
-        if let Some(health) = container.health_document(now) {
+        if let Some(health) =
+            container.health_document(self.profile.ends_what_health_checks_wrote())
+        {
             state["Health"] = health;
         }
         state

@@ -28,6 +28,7 @@ mod folder;
 mod front;
 mod given;
 mod health;
+mod healthcheck;
 mod human;
 mod image_list;
 mod image_remove;

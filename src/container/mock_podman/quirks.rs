@@ -134,6 +134,11 @@ impl Profile {
         self.version().major >= 5
     }
 
+    /// What a health check wrote is kept with its last newline.
+    pub(super) fn ends_what_health_checks_wrote(&self) -> bool {
+        self.version().major >= 5
+    }
+
     /// The runtime says `in $PATH` of a program that is given by its path as well.
     pub(super) fn looks_for_every_program(&self) -> bool {
         self.version().major < 5

@@ -98,7 +98,7 @@ fn ports(container: &Container) -> Value {
 /// The prose of `ps`; no program should read it.
 pub(super) fn status_text(container: &Container, is_4: bool, now: DateTime<Utc>) -> String {
     let health = container
-        .health_word(now)
+        .health_word()
         .filter(|word| !word.is_empty())
         .map_or_else(String::new, |word| format!(" ({word})"));
     match &container.state {

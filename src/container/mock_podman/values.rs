@@ -237,13 +237,13 @@ pub(super) fn health_check(parsed: &Parsed) -> Result<Health, Refused> {
         None => 3,
     };
     let test = match serde_json::from_str::<Vec<String>>(command) {
-        _ if command == "none" => json!(["NONE"]),
+        _ if command == "none" => vec!["NONE".to_owned()],
         Ok(words) => {
             let mut test = vec!["CMD".to_owned()];
             test.extend(words);
-            json!(test)
+            test
         }
-        Err(_) => json!(["CMD-SHELL", command]),
+        Err(_) => vec!["CMD-SHELL".to_owned(), command.to_owned()],
     };
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let mut shown = json!({ "Test": test, "Timeout": nanos(timeout), "Retries": retries });
@@ -254,7 +254,8 @@ pub(super) fn health_check(parsed: &Parsed) -> Result<Health, Refused> {
         }
     }
     let check = HealthCheck {
-        interval: interval.unwrap_or(NEVER).max(Duration::from_millis(1)),
+        test,
+        interval: interval.unwrap_or_default(),
         retries,
         start_period,
     };
@@ -263,9 +264,6 @@ pub(super) fn health_check(parsed: &Parsed) -> Result<Health, Refused> {
         shown: Some(shown),
     })
 }
-
-/// The interval of a check that nobody but the user runs.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// `30s`, `500ms`, `2m`, `1h`; of Go's durations only those of one unit.
 fn duration(text: &str) -> Option<Duration> {

@@ -69,7 +69,7 @@ async fn health_fails_when_it_was_told_to() {
     mock.behave("registry.example/app:1", script("unhealthy after 1m"));
     let line = "run -d --name a --health-cmd true --health-interval 1s --health-retries 1 registry.example/app:1";
     assert_eq!(run(&mock, line).await, 0);
-    let word = || mock.with(|state, now| state.find("a").and_then(|a| a.health_word(now)));
+    let word = || mock.with(|state, _| state.find("a").and_then(|a| a.health_word()));
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(word(), Some("healthy"));
     tokio::time::sleep(Duration::from_secs(33)).await;
