@@ -91,8 +91,8 @@ pub(super) struct Container {
     pub(super) network: String,
     /// Networks that it was connected to later.
     pub(super) joined: Vec<String>,
-    /// Its program was told to answer that it is not well.
-    pub(super) is_ill: bool,
+    /// What its program was told to answer to whether all is well.
+    pub(super) told_well: Option<bool>,
     /// Ids of `exec` sessions that podman still knows.
     pub(super) sessions: Vec<String>,
     pub(super) restart: Restart,
@@ -162,7 +162,7 @@ impl Container {
 
     /// Whether its program answers that all is well.
     pub(super) fn is_well(&self) -> bool {
-        self.app.is_healthy() && !self.is_ill
+        self.told_well.unwrap_or_else(|| self.app.is_healthy())
     }
 
     /// The names of the networks that it is in; `host` and `none` are none.
@@ -177,7 +177,7 @@ impl Container {
         self.pid = pid;
         self.exit_code = 0;
         self.oom_killed = false;
-        self.is_ill = false;
+        self.told_well = None;
         self.error.clear();
         // The end of an earlier run stays as it is.
         self.started_at = Some(now);

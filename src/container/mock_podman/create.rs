@@ -267,7 +267,7 @@ fn add(
         mounts,
         network,
         joined: Vec::new(),
-        is_ill: false,
+        told_well: None,
         sessions: Vec::new(),
         restart,
         stop_timeout,

@@ -107,7 +107,7 @@ enum Outcome {
 impl Container {
     /// From now on its program answers that all is well, or not.
     pub(super) fn set_health(&mut self, is_good: bool) {
-        self.is_ill = !is_good;
+        self.told_well = Some(is_good);
     }
 
     /// The health word; empty after a reboot, `None` without a check or before the first start.

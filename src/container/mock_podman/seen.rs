@@ -136,7 +136,7 @@ impl State {
             mounts: Vec::new(),
             network: "podman".to_owned(),
             joined: Vec::new(),
-            is_ill: false,
+            told_well: None,
             sessions: Vec::new(),
             restart: Restart::No,
             stop_timeout: 10,
