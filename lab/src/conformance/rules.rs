@@ -177,9 +177,9 @@ const RULES: &[Rule] = &[
     rule("volume ls", "", How::AnyOrder, MADE_UP_NAMES),
     rule(
         "inspect",
-        "ExecIDs",
-        How::AnyOrder,
-        "podman keeps them in a map: no order is stable",
+        "ExecIDs.*",
+        How::Type,
+        "podman keeps sessions in a map: which comes first is chance, and an id says nothing else",
     ),
     rule("inspect", "HostConfig.Binds", How::AnyOrder, MADE_UP_NAMES),
     rule("inspect", "Mounts", How::AnyOrder, MADE_UP_NAMES),
