@@ -177,8 +177,8 @@ const RULES: &[Rule] = &[
     rule("volume ls", "", How::AnyOrder, MADE_UP_NAMES),
     rule(
         "inspect",
-        "ExecIDs.*",
-        How::Type,
+        "ExecIDs",
+        How::Kind,
         "podman keeps sessions in a map: which comes first is chance, and an id says nothing else",
     ),
     rule("inspect", "HostConfig.Binds", How::AnyOrder, MADE_UP_NAMES),

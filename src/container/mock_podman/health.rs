@@ -242,9 +242,7 @@ impl Container {
             Some("stop" | "restart") => {
                 self.is_stopped_on_purpose = true;
                 self.state = ContainerState::Stopping;
-                if let Some(ending) = self.app.on_term(self.init) {
-                    self.will_end(now, ending);
-                }
+                self.signal(now, 15);
                 let killed = Ending {
                     after: Duration::from_secs(self.stop_timeout),
                     code: 137,

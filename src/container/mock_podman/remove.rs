@@ -98,12 +98,16 @@ pub(super) fn prune(mock: &MockPodman, args: &[&str]) -> Answer {
         ));
     }
     mock.with(|state, _| {
-        let idle: Vec<String> = state
+        let mut idle: Vec<String> = state
             .containers
             .iter()
             .filter(|container| container.pid == 0)
             .map(|container| container.id.clone())
             .collect();
+        if state.is_4() {
+            // Its database keeps them in the order of their ids.
+            idle.sort();
+        }
         let mut reply = Reply::silent();
         for id in idle {
             if let Some(index) = state.index(&id) {
