@@ -154,11 +154,7 @@ fn command_lines_of_every_form_are_read() {
     }
     assert!(mock.ok(&["inspect", "b"]).contains("ö ü"));
     for (args, code, words) in [
-        (
-            &["stop", ""][..],
-            125,
-            "no container with name or ID \"\" found",
-        ),
+        (&["stop", ""][..], 125, "name or ID cannot be empty"),
         (&["create", "--name", "ä", FIXTURE], 125, "names must match"),
         (
             &["start", "日本"],

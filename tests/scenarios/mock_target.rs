@@ -284,6 +284,7 @@ impl Target for Mock {
     }
 
     async fn registry(&self) -> Result<Remote, String> {
+        self.podman.publish(REMOTE);
         self.podman.pull_delay_ms(2_000);
         Ok(Remote {
             image: REMOTE.to_owned(),

@@ -207,7 +207,7 @@ fn an_empty_log_lacks_what_the_other_has_but_for_what_podman_4_3_loses() {
     let found = |line: &str| differ(&alone(&argv, &log("")), &alone(&argv, &log(line)));
     let pull = "{\"Name\":\"x\",\"Status\":\"pull\",\"Time\":\"2026-11-27T00:20:31Z\",\"Type\":\"image\"}\n";
     assert!(found(pull).is_empty(), "{}", found(pull)[0]);
-    let [lost] = &found(&pull.replace("pull", "remove"))[..] else {
+    let [lost] = &found(&pull.replace("pull", "tag"))[..] else {
         panic!("one event is one divergence");
     };
     assert_eq!(lost.what, "events of image x");

@@ -183,6 +183,8 @@ async fn a_container_lives_from_create_to_remove() {
     for (mock, podman) in each_version() {
         let version = podman.version().await.expect("a version");
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        // podman takes no empty secret.
+        std::fs::write(file.path(), "text").expect("written");
         podman
             .network_create("archipelago", &labels())
             .await
@@ -271,6 +273,8 @@ async fn a_container_lives_from_create_to_remove() {
 async fn volumes_networks_and_secrets_are_found_by_label_and_removed_once() {
     for (_, podman) in each_version() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        // podman takes no empty secret.
+        std::fs::write(file.path(), "text").expect("written");
         let none = BTreeMap::new();
         podman
             .volume_create("web-data", &labels())
