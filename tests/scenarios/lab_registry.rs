@@ -29,7 +29,7 @@ podman rm seed
 podman rmi "$1"
 rm /run/layer
 # podman tells every second how far it is: the pull is to take some.
-systemctl set-property --runtime registry CPUQuota=3%
+systemctl set-property --runtime registry CPUQuota=1%
 "#;
 
 /// A registry that was installed, or unpacked by `scripts/lib.sh`.
