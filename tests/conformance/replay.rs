@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A command that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(600);
 /// What a mock that cannot do something is shown with; no podman ends with it.
-const CANNOT: i32 = -1;
+const CANNOT: i32 = 125;
 /// The images that a registry gives from the beginning.
 const APP: &str = "localhost:5000/app:1";
 /// The registry that answers as it is told.
