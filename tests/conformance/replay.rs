@@ -20,7 +20,7 @@ const UNTIL: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(50);
 /// A command that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(600);
-/// What a mock that cannot do something is shown with; no podman ends with it.
+/// What `mock-podman` ends with where the mock cannot do something.
 const CANNOT: i32 = 125;
 /// The images that a registry gives from the beginning.
 const APP: &str = "localhost:5000/app:1";
