@@ -149,7 +149,62 @@ pub(super) struct Container {
     pub(super) news: Vec<News>,
 }
 
+/// podman's stop timeout in seconds where none is given.
+pub(super) const DEFAULT_STOP_TIMEOUT: u64 = 10;
+
 impl Container {
+    /// A container that was never started, with nothing that somebody asked for; its image is missing.
+    pub(super) fn bare(id: String, name: String, created_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            name,
+            created_at,
+            image: String::new(),
+            image_id: String::new(),
+            app: App::Server,
+            entrypoint: None,
+            command: Vec::new(),
+            labels: BTreeMap::new(),
+            env: Vec::new(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            network: "podman".to_owned(),
+            joined: Vec::new(),
+            told_well: None,
+            sessions: Vec::new(),
+            restart: Restart::No,
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
+            init: false,
+            auto_remove: false,
+            memory: None,
+            check: None,
+            options: Options::default(),
+            has_spec: false,
+            has_run_files: false,
+            state: ContainerState::Created,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            started_at: None,
+            finished_at: None,
+            restart_count: 0,
+            known_code: None,
+            paused_at: None,
+            is_stopped_on_purpose: false,
+            is_ghost: false,
+            has_lost_monitor: false,
+            refuses_removal: 0,
+            health: None,
+            logs: Vec::new(),
+            secret_env: Vec::new(),
+            secret_files: BTreeMap::new(),
+            files: BTreeMap::new(),
+            events: Vec::new(),
+            news: Vec::new(),
+        }
+    }
+
     /// Whether the power went while it ran: nobody knows how it ended.
     pub(super) fn lost_its_code(&self) -> bool {
         self.state == ContainerState::Exited

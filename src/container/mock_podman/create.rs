@@ -1,11 +1,9 @@
 //! `create` and `run`.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use super::args::{Flag, Order, Parsed, option, switch};
-use super::container::{Container, News};
+use super::container::{Container, DEFAULT_STOP_TIMEOUT, News};
 use super::given::Given;
 use super::options::{self, Options};
 use super::profile::Profile;
@@ -14,7 +12,6 @@ use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::start::{attach, start_one};
 use super::state::{State, is_name, pairs};
 use super::{MockPodman, read, remove, values};
-use crate::container::status::ContainerState;
 
 const FLAGS: &[Flag] = &[
     option("name", None),
@@ -48,9 +45,6 @@ const FLAGS: &[Flag] = &[
     switch("rm", None),
     switch("detach", Some('d')),
 ];
-
-/// podman's stop timeout where none is given.
-const DEFAULT_STOP_TIMEOUT: u64 = 10;
 
 /// `podman create`; `asked` is the command line as it was given.
 pub(super) async fn create(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Answer {
@@ -254,8 +248,6 @@ fn add(
     let entrypoint = text("entrypoint");
     let app = state.app_of(&name, &image.name, entrypoint.as_deref(), words);
     state.containers.push(Container {
-        id: id.clone(),
-        name,
         image_id: image.id.clone(),
         app,
         image: image.name.clone(),
@@ -266,9 +258,6 @@ fn add(
         ports,
         mounts,
         network,
-        joined: Vec::new(),
-        told_well: None,
-        sessions: Vec::new(),
         restart,
         stop_timeout,
         init: parsed.has("init"),
@@ -276,34 +265,14 @@ fn add(
         memory,
         check: health.check,
         options,
-        has_spec: false,
-        has_run_files: false,
-        created_at: now,
-        state: ContainerState::Created,
-        pid: 0,
-        exit_code: 0,
-        oom_killed: false,
-        error: String::new(),
-        started_at: None,
-        finished_at: None,
-        restart_count: 0,
-        known_code: None,
-        paused_at: None,
-        is_stopped_on_purpose: false,
-        is_ghost: false,
-        has_lost_monitor: false,
-        refuses_removal: 0,
-        health: None,
-        logs: Vec::new(),
         secret_env: given.env,
         secret_files: given.files,
-        files: BTreeMap::new(),
-        events: Vec::new(),
         news: vec![News {
             status: "create".into(),
             exit_code: None,
             health: None,
         }],
+        ..Container::bare(id.clone(), name, now)
     });
     Ok(id)
 }

@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::MockPodman;
 use super::app::App;
-use super::container::{Container, Restart};
-use super::options::Options;
+use super::container::Container;
 use super::reference::full as full_reference;
 use super::state::State;
 use crate::container::status::ContainerState;
@@ -123,52 +122,12 @@ impl State {
         let image_id = self.images.get(&seen.image).cloned().unwrap_or_default();
         let pid = self.new_pid();
         let mut container = Container {
-            id,
             image_id,
             app: App::of(&seen.image, None, &seen.command),
-            name: seen.name,
             image: seen.image,
-            entrypoint: None,
             command: seen.command,
             labels: seen.labels,
-            env: Vec::new(),
-            ports: Vec::new(),
-            mounts: Vec::new(),
-            network: "podman".to_owned(),
-            joined: Vec::new(),
-            told_well: None,
-            sessions: Vec::new(),
-            restart: Restart::No,
-            stop_timeout: 10,
-            init: false,
-            auto_remove: false,
-            memory: None,
-            check: None,
-            options: Options::default(),
-            has_spec: false,
-            has_run_files: false,
-            created_at: seen.created_at,
-            state: ContainerState::Created,
-            pid: 0,
-            exit_code: 0,
-            oom_killed: false,
-            error: String::new(),
-            started_at: None,
-            finished_at: None,
-            restart_count: 0,
-            known_code: None,
-            paused_at: None,
-            is_stopped_on_purpose: false,
-            is_ghost: false,
-            has_lost_monitor: false,
-            refuses_removal: 0,
-            health: None,
-            logs: Vec::new(),
-            secret_env: Vec::new(),
-            secret_files: BTreeMap::new(),
-            files: BTreeMap::new(),
-            events: Vec::new(),
-            news: Vec::new(),
+            ..Container::bare(id, seen.name, seen.created_at)
         };
         match &seen.state {
             ContainerState::Created | ContainerState::Initialized => {}

@@ -30,14 +30,17 @@ pub(super) async fn start(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("start", args, &flags, Order::Mixed)?;
     if parsed.has("all") {
         let all_run = mock.with(|state, _| {
-            for container in &mut state.containers {
-                // podman 4.3 shows no error.
-                container.error = format!("container {}: container is running", container.id);
-            }
-            state
+            let all_run = state
                 .containers
                 .iter()
-                .all(|container| container.state == ContainerState::Running)
+                .all(|container| container.state == ContainerState::Running);
+            if all_run {
+                for container in &mut state.containers {
+                    // podman 4.3 shows no error.
+                    container.error = format!("container {}: container is running", container.id);
+                }
+            }
+            all_run
         });
         return if all_run {
             Ok(Reply::silent())
