@@ -1,8 +1,6 @@
 //! A container registry in a lab, for scenarios that pull.
 
-use std::path::{Path, PathBuf};
-
-use archipelago_lab::lab::LabBuilder;
+use archipelago_lab::lab::{LabBuilder, registry_program};
 
 /// What the registry in a lab holds: the fixture image and a layer that takes a moment to come.
 pub(crate) const IMAGE: &str = "localhost:5000/app:1";
@@ -32,19 +30,9 @@ rm /run/layer
 systemctl set-property --runtime registry CPUQuota=1%
 "#;
 
-/// A registry that was installed, or unpacked by `scripts/lib.sh`.
-fn program() -> Option<PathBuf> {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/registry/usr/bin");
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths)
-        .chain([unpacked])
-        .flat_map(|folder| [folder.join("docker-registry"), folder.join("registry")])
-        .find(|program| program.is_file())
-}
-
 /// Why none can be put into a lab.
 pub(crate) fn missing() -> Option<String> {
-    program().is_none().then(|| {
+    registry_program().is_none().then(|| {
         "no container registry to put into the lab: Debian's package is docker-registry, Fedora's docker-distribution"
             .to_owned()
     })
@@ -52,7 +40,7 @@ pub(crate) fn missing() -> Option<String> {
 
 /// A lab that has one, not started.
 pub(crate) fn bring(lab: LabBuilder) -> LabBuilder {
-    let lab = match program() {
+    let lab = match registry_program() {
         Some(program) => lab.program(program, "/usr/local/bin/registry"),
         None => lab,
     };

@@ -3,7 +3,6 @@
 //! This program is mounted into the lab and started there with a plan, once a boot. Where a case cuts the power the player
 //! says where it stopped and ends; from here the lab is killed, booted, and the player started again with the rest.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::case::{Case, Need};
@@ -12,7 +11,6 @@ use super::protocol::{Line, Lines, PLAYER_ENV, Plan};
 use super::transcript::Transcript;
 use crate::Lab;
 use crate::image::Base;
-use crate::image::inputs::source_root;
 
 const PROGRAM: &str = "/usr/local/bin/lab-player";
 /// On a disk, as all that outlives a power cut.
@@ -59,7 +57,7 @@ impl InLab {
         for (path, text) in FILES {
             builder = builder.file(path, text);
         }
-        let registry = registry_program();
+        let registry = crate::lab::registry_program();
         let has_registry = registry.is_some();
         if let Some(program) = registry {
             builder = builder.program(program, "/usr/local/bin/registry");
@@ -187,14 +185,4 @@ impl Side for InLab {
     fn version(&self) -> &str {
         &self.version
     }
-}
-
-/// A registry that is installed, or that `scripts/lib.sh` has unpacked.
-fn registry_program() -> Option<PathBuf> {
-    let unpacked = source_root().join("target/registry/usr/bin");
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths)
-        .chain([unpacked])
-        .flat_map(|folder| [folder.join("docker-registry"), folder.join("registry")])
-        .find(|program| program.is_file())
 }

@@ -6,6 +6,7 @@ mod exec;
 mod files;
 mod power;
 mod ready;
+mod registry;
 mod shell;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::session::{SessionError, keeper};
 pub use builder::LabBuilder;
 pub use exec::Output;
 pub(crate) use ready::has_been_ready;
+pub use registry::registry_program;
 
 /// How long anything may take that a healthy lab does at once.
 const PROMPT: Duration = Duration::from_secs(30);
