@@ -35,10 +35,16 @@ pub async fn play(
         real.play(cases, &mut of_real),
         mock.play(cases, &mut of_mock)
     )?;
-    let pairs = cases
-        .iter()
-        .filter_map(|case| Some((by_real.remove(&case.name)?, by_mock.remove(&case.name)?)));
-    Ok(pairs.collect())
+    // A case that one side left out must not count as one that agrees.
+    let pairs = cases.iter().map(|case| {
+        let take = |played: &mut BTreeMap<String, Transcript>| {
+            played.remove(&case.name).ok_or_else(|| PlayError::LeftOut {
+                case: case.name.clone(),
+            })
+        };
+        Ok((take(&mut by_real)?, take(&mut by_mock)?))
+    });
+    pairs.collect()
 }
 
 /// Compares what both sides did. `all`: these are all cases there are, so that an exception that none of them needed is a
@@ -203,6 +209,33 @@ mod tests {
         assert_eq!(small.steps.len(), 1, "{}", toml(&small));
         assert!(real.runs < 30, "{} runs", real.runs);
         assert_eq!(real.runs, mock.runs);
+    }
+
+    /// Plays nothing and says that all is well.
+    struct Idle;
+
+    impl Side for Idle {
+        async fn play(
+            &mut self,
+            _: &[Case],
+            _: &mut (dyn FnMut(Transcript) + Send),
+        ) -> Result<(), PlayError> {
+            Ok(())
+        }
+
+        fn version(&self) -> &str {
+            "5.4.2"
+        }
+    }
+
+    #[tokio::test]
+    async fn a_case_that_one_side_leaves_out_is_no_agreement() {
+        let cases = [random::case(0, 5..=5)];
+        let left_out = play(&mut parrot("rm"), &mut Idle, &cases, &mut |_| {}).await;
+        let Err(PlayError::LeftOut { case }) = left_out else {
+            panic!("{left_out:?}");
+        };
+        assert_eq!(case, cases[0].name);
     }
 
     #[tokio::test]

@@ -50,6 +50,12 @@ pub enum PlayError {
     /// It started and then could not be followed.
     #[error("cannot follow a command to its end")]
     Wait(#[source] std::io::Error),
+    /// A case that was to be played and of which nothing came.
+    #[error("{case}: one side did not play it")]
+    LeftOut {
+        /// Its full name.
+        case: String,
+    },
     /// A program that does not say which podman it is.
     #[error("`{program} version` names no version: {said}")]
     NoVersion {
