@@ -30,8 +30,8 @@ impl PodmanVersion {
         self >= Self::new(5, 0, 0)
     }
 
-    /// Whether secrets can carry labels. podman 4.3 has no `secret create --label`; which 4.x brought it does
-    /// not matter, as what is done instead works everywhere.
+    /// Whether secrets are given labels. podman 4.3 takes `secret create --label`, as recorded; that it keeps them was not
+    /// looked at, and what is done instead works everywhere.
     pub fn labels_secrets(self) -> bool {
         self >= Self::new(5, 0, 0)
     }
