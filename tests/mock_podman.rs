@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use archipelago::container::mock_podman::{FIXTURE_IMAGE, MockPodman, PullFault};
+use archipelago::container::mock_podman::{FIXTURE_IMAGE, MockContainer, MockPodman, PullFault};
 use archipelago::container::podman::PodmanVersion;
 use archipelago::container::runtime::{CommandExecutor, CommandOutput, ExecuteError, OutputLine};
 use archipelago::container::status::{ContainerState, ContainerStatus, Health, parse_inspect};
@@ -1116,4 +1116,18 @@ async fn events_end_with_the_machine() {
         matches!(ended, Err(ExecuteError::LostOutput { .. })),
         "{ended:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_mock_does_not_do_changes_nothing() {
+    let mock = MockPodman::new();
+    mock.add_container(MockContainer::new("idle", FIXTURE_IMAGE));
+    let refused = mock.execute("podman", &["start", "--all"]).await;
+    assert!(
+        matches!(refused, Err(ExecuteError::DidNotStart { .. })),
+        "{refused:?}"
+    );
+    let format = ["inspect", "--format", "{{.State.Error}}", "idle"];
+    let shown = mock.execute("podman", &format).await.expect("it is known");
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "\n");
 }
