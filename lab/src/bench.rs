@@ -108,7 +108,7 @@ pub async fn run(
     mut progress: impl FnMut(usize),
 ) -> Result<Report, BenchError> {
     let docker = engine::connect(&session.endpoint).map_err(LabError::from)?;
-    let image = crate::image::build::built(&docker, &plan.base)
+    let image = crate::image::build::built(&docker, crate::image::Flavour::Lab, &plan.base)
         .await
         .map_err(LabError::from)?;
     let mut lab_ms = Vec::new();

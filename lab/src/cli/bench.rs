@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use archipelago_lab::bench::{self, Plan, Spread};
-use archipelago_lab::image::Base;
+use archipelago_lab::image::{Base, Flavour};
 use archipelago_lab::{Lab, Session, engine};
 use clap::Args;
 
@@ -39,7 +39,8 @@ impl Bench {
         let docker = engine::connect(&session.endpoint)?;
         let spinner = Spinner::new("looking for the lab image");
         let mut say = |doing: &str| spinner.say(doing);
-        archipelago_lab::image::build(session, &docker, &base, false, &mut say).await?;
+        archipelago_lab::image::build(session, &docker, Flavour::Lab, &base, false, &mut say)
+            .await?;
         let mut lab = Lab::builder();
         for program in &self.program {
             let (here, in_lab) = pair(program)?;

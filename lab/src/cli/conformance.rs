@@ -14,8 +14,8 @@ use archipelago_lab::conformance::program::Program;
 use archipelago_lab::conformance::shards::Shards;
 use archipelago_lab::conformance::transcript::Transcript;
 use archipelago_lab::conformance::{both, random, record};
-use archipelago_lab::image::Base;
 use archipelago_lab::image::inputs::source_root;
+use archipelago_lab::image::{Base, Flavour};
 use archipelago_lab::{Session, engine};
 use clap::Args;
 
@@ -107,7 +107,8 @@ impl Conformance {
         for base in bases {
             let spinner = Spinner::new("looking for the lab image");
             let mut say = |doing: &str| spinner.say(doing);
-            archipelago_lab::image::build(session, &docker, &base, false, &mut say).await?;
+            archipelago_lab::image::build(session, &docker, Flavour::Lab, &base, false, &mut say)
+                .await?;
             spinner.say("starting the lab");
             let limit = Duration::from_secs(self.limit);
             let mut labs = Shards::start(&base, self.shards, limit).await?;

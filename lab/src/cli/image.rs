@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use archipelago_lab::engine;
-use archipelago_lab::image::{self, Base, build, inputs::Inputs};
+use archipelago_lab::image::{self, Base, Flavour, build, inputs::Inputs};
 use clap::{Args, Subcommand};
 
 use super::progress::Spinner;
@@ -26,6 +26,9 @@ enum ImageCommand {
     Context {
         /// The folder; made if missing
         folder: PathBuf,
+        /// What the image is for
+        #[arg(long, value_enum, default_value_t)]
+        flavour: Flavour,
         /// The static fixture program to bake in
         #[arg(long)]
         fixture: PathBuf,
@@ -34,6 +37,9 @@ enum ImageCommand {
 
 #[derive(Debug, Args)]
 struct Of {
+    /// What the image is for
+    #[arg(long, value_enum, default_value_t)]
+    flavour: Flavour,
     /// fedora, debian-12, debian-13, debian-sid, or a reference
     #[arg(long)]
     base: Option<Base>,
@@ -41,6 +47,9 @@ struct Of {
 
 #[derive(Debug, Args)]
 struct Build {
+    /// What the image is for
+    #[arg(long, value_enum, default_value_t)]
+    flavour: Flavour,
     /// fedora, debian-12, debian-13, debian-sid, or a reference; may be given several times
     #[arg(long)]
     base: Vec<Base>,
@@ -59,14 +68,18 @@ impl Image {
                 super::entered(async move |session| build.run(&session).await)
             }
             ImageCommand::Name(of) => {
-                println!("{}", image::reference(&or_preferred(of.base)?)?);
+                println!("{}", image::reference(of.flavour, &or_preferred(of.base)?)?);
                 Ok(ExitCode::SUCCESS)
             }
-            ImageCommand::Context { folder, fixture } => {
+            ImageCommand::Context {
+                folder,
+                flavour,
+                fixture,
+            } => {
                 let program = std::fs::read(&fixture)
                     .with_context(|| format!("cannot read `{}`", fixture.display()))?;
                 let tar = build::context(
-                    &Inputs::collect().map_err(image::ImageError::from)?,
+                    &Inputs::collect(flavour).map_err(image::ImageError::from)?,
                     &program,
                 )?;
                 std::fs::create_dir_all(&folder)?;
@@ -95,7 +108,8 @@ impl Build {
         for base in bases {
             let spinner = Spinner::new("looking for the lab image");
             let mut say = |doing: &str| spinner.say(doing);
-            let built = image::build(session, &docker, &base, self.afresh, &mut say).await?;
+            let built =
+                image::build(session, &docker, self.flavour, &base, self.afresh, &mut say).await?;
             drop(spinner);
             if self.json {
                 println!("{}", serde_json::to_string(&built)?);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use archipelago_lab::image::Base;
+use archipelago_lab::image::{Base, Flavour};
 use archipelago_lab::lab::{LabSummary, Output};
 use archipelago_lab::{Lab, LabError, Session, engine};
 use clap::Args;
@@ -54,7 +54,8 @@ impl Up {
         }
         let spinner = Spinner::new("looking for the lab image");
         let mut say = |doing: &str| spinner.say(doing);
-        archipelago_lab::image::build(session, &docker, &base, false, &mut say).await?;
+        archipelago_lab::image::build(session, &docker, Flavour::Lab, &base, false, &mut say)
+            .await?;
         spinner.say("starting the lab");
         let mut builder = Lab::builder().base(base).kept();
         if let Some(name) = self.name {

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use super::base::{Base, Suite};
 use super::build::{Progress, exists};
 use super::error::{ImageError, engine, io};
+use super::flavour::Flavour;
 use super::inputs::base_content;
 use super::program::run;
 use super::{BASE_REPOSITORY, packages};
@@ -18,6 +19,7 @@ use super::{BASE_REPOSITORY, packages};
 /// What to build on: a reference, or nothing for the default of `Containerfile.lab`.
 pub(super) async fn base_image(
     docker: &Docker,
+    flavour: Flavour,
     base: &Base,
     afresh: bool,
     scratch: &Path,
@@ -28,29 +30,34 @@ pub(super) async fn base_image(
         Base::Reference(reference) => return Ok(Some(reference.clone())),
         Base::Debian(suite) => *suite,
     };
-    let tag = base_tag(base);
-    let reference = base_reference(base);
+    let tag = base_tag(flavour, base);
+    let reference = base_reference(flavour, base);
     if !afresh && exists(docker, &reference).await? {
         return Ok(Some(reference));
     }
     progress(&format!("making the {base} base from packages"));
-    make_base(suite, &scratch.join("base.tar"), scratch).await?;
+    make_base(suite, flavour, &scratch.join("base.tar"), scratch).await?;
     progress(&format!("importing the {base} base"));
     import(docker, &scratch.join("base.tar"), &tag).await?;
     Ok(Some(reference))
 }
 
-fn base_tag(base: &Base) -> String {
-    format!("{}-{}", base.tag_part(), base_content(base))
+fn base_tag(flavour: Flavour, base: &Base) -> String {
+    format!("{}-{}", base.tag_part(), base_content(flavour, base))
 }
 
 /// Where a base made from packages is kept.
-pub(super) fn base_reference(base: &Base) -> String {
-    format!("{BASE_REPOSITORY}:{}", base_tag(base))
+pub(super) fn base_reference(flavour: Flavour, base: &Base) -> String {
+    format!("{BASE_REPOSITORY}:{}", base_tag(flavour, base))
 }
 
-async fn make_base(suite: Suite, tar: &Path, scratch: &Path) -> Result<(), ImageError> {
-    let line = packages::command_line(suite, tar);
+async fn make_base(
+    suite: Suite,
+    flavour: Flavour,
+    tar: &Path,
+    scratch: &Path,
+) -> Result<(), ImageError> {
+    let line = packages::command_line(suite, flavour, tar);
     let mut command = tokio::process::Command::new(&line[0]);
     // Its working folder goes with ours, even when it is killed.
     command.args(&line[1..]).env("TMPDIR", scratch);

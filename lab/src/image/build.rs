@@ -10,13 +10,14 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
+use super::archive;
 use super::base::Base;
 use super::bases::{base_image, base_reference};
 use super::error::{ImageError, engine, io};
+use super::flavour::Flavour;
 use super::inputs::{Inputs, source_root};
 use super::program::run;
 use super::seed::seed;
-use super::{REPOSITORY, archive};
 use crate::engine::service::{on_path, tail};
 use crate::session::Session;
 
@@ -59,30 +60,33 @@ pub async fn exists(docker: &Docker, reference: &str) -> Result<bool, ImageError
     }
 }
 
-/// The image for `base`, if it has been built for the sources as they are now.
-pub async fn built(docker: &Docker, base: &Base) -> Result<String, ImageError> {
-    let reference = super::reference(base)?;
+/// The image of that flavour for `base`, if it has been built for the sources as they are now.
+pub async fn built(docker: &Docker, flavour: Flavour, base: &Base) -> Result<String, ImageError> {
+    let reference = super::reference(flavour, base)?;
     if exists(docker, &reference).await? {
         Ok(reference)
     } else {
         Err(ImageError::Missing {
             reference,
+            flavour,
             base: base.clone(),
         })
     }
 }
 
-/// Builds the image for `base`, or finds it built. `afresh` builds base and image even so.
+/// Builds the image of that flavour for `base`, or finds it built. `afresh` builds base and image even so.
 pub async fn build(
     session: &Session,
     docker: &Docker,
+    flavour: Flavour,
     base: &Base,
     afresh: bool,
     progress: Progress<'_>,
 ) -> Result<Built, ImageError> {
-    let inputs = Inputs::collect()?;
+    let inputs = Inputs::collect(flavour)?;
+    let repository = flavour.repository();
     let tag = format!("{}-{}", base.tag_part(), inputs.content(base));
-    let reference = format!("{REPOSITORY}:{tag}");
+    let reference = format!("{repository}:{tag}");
     if !afresh && exists(docker, &reference).await? {
         return Ok(Built {
             reference,
@@ -91,7 +95,7 @@ pub async fn build(
     }
     // Before a minute of compiling.
     let base_is_there = match base {
-        Base::Debian(_) if !afresh => exists(docker, &base_reference(base)).await?,
+        Base::Debian(_) if !afresh => exists(docker, &base_reference(flavour, base)).await?,
         _ => false,
     };
     if matches!(base, Base::Debian(_)) && !base_is_there && !on_path("mmdebstrap") {
@@ -100,22 +104,23 @@ pub async fn build(
     let scratch = session.scratch().map_err(io("make a scratch folder"))?;
     progress("compiling the fixture app");
     let fixture = compile_fixture().await?;
-    let from = base_image(docker, base, afresh, scratch.path(), progress).await?;
+    let from = base_image(docker, flavour, base, afresh, scratch.path(), progress).await?;
     progress(&format!("building {reference}"));
     let unseeded = format!("{tag}-unseeded");
     build_layers(docker, base, from.as_deref(), &inputs, &fixture, &unseeded).await?;
     progress("unpacking the fixture images");
-    let seeded = seed(session, docker, &format!("{REPOSITORY}:{unseeded}"), &tag).await;
+    let unseeded = format!("{repository}:{unseeded}");
+    let seeded = seed(session, docker, repository, &unseeded, &tag).await;
     let forgotten = docker
         .remove_image(
-            &format!("{REPOSITORY}:{unseeded}"),
+            &unseeded,
             Some(RemoveImageOptionsBuilder::default().noprune(true).build()),
             None,
         )
         .await;
     seeded?;
     forgotten.map_err(engine("remove the tag of the unseeded image"))?;
-    remove_older(docker, base, &reference).await?;
+    remove_older(docker, flavour, base, &reference).await?;
     Ok(Built {
         reference,
         cached: false,
@@ -161,10 +166,13 @@ async fn build_layers(
 ) -> Result<(), ImageError> {
     let context = context(inputs, fixture).map_err(io("lay out the build context"))?;
     let source = source_root().to_string_lossy();
-    let arguments: HashMap<&str, &str> = from.map(|from| ("BASE", from)).into_iter().collect();
+    let reference = format!("{}:{tag}", inputs.flavour.repository());
+    let flavour = inputs.flavour.to_string();
+    let mut arguments = HashMap::from([("FLAVOUR", flavour.as_str())]);
+    arguments.extend(from.map(|from| ("BASE", from)));
     let options = BuildImageOptionsBuilder::default()
         .dockerfile("Containerfile")
-        .t(&format!("{REPOSITORY}:{tag}"))
+        .t(&reference)
         .buildargs(&arguments)
         .labels(&HashMap::from([(LABEL_SOURCE, source.as_ref())]))
         .rm(true)
@@ -198,7 +206,7 @@ async fn build_layers(
             Err(error) => return Err(failed(log, &crate::chain(&error))),
         }
     }
-    if exists(docker, &format!("{REPOSITORY}:{tag}")).await? {
+    if exists(docker, &reference).await? {
         Ok(())
     } else {
         // podman 4.3 ends the stream of some failed builds without an error.
@@ -223,8 +231,13 @@ pub fn context(inputs: &Inputs, fixture: &[u8]) -> std::io::Result<Vec<u8>> {
 const LABEL_SOURCE: &str = "io.archipelago.lab.source";
 
 /// Removes the images of the same base that older sources in the same folder made, except those in use.
-async fn remove_older(docker: &Docker, base: &Base, keep: &str) -> Result<(), ImageError> {
-    let mine = format!("{REPOSITORY}:{}-", base.tag_part());
+async fn remove_older(
+    docker: &Docker,
+    flavour: Flavour,
+    base: &Base,
+    keep: &str,
+) -> Result<(), ImageError> {
+    let mine = format!("{}:{}-", flavour.repository(), base.tag_part());
     let images = docker
         .list_images(Some(ListImagesOptionsBuilder::default().build()))
         .await

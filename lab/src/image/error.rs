@@ -1,6 +1,7 @@
 //! Why an image could not be built.
 
 use super::base::Base;
+use super::flavour::Flavour;
 use super::inputs::InputError;
 
 /// The image could not be built. Nothing half-built is left under its name.
@@ -54,10 +55,14 @@ pub enum ImageError {
         log: String,
     },
     /// The image is there but not for these sources.
-    #[error("the lab image `{reference}` is not built: run `cargo lab image build --base {base}`")]
+    #[error(
+        "the image `{reference}` is not built: run `cargo lab image build --base {base} --flavour {flavour}`"
+    )]
     Missing {
         /// Its reference.
         reference: String,
+        /// What it is for.
+        flavour: Flavour,
         /// The base.
         base: Base,
     },

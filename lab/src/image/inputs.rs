@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::base::Base;
+use super::flavour::Flavour;
 use super::packages;
 use super::seed::SEED;
 
 /// Raised when the steps of a build change in a way that no input shows.
 const RECIPE: u32 = 2;
+
+/// The part of `lab/image` that only images of [`Flavour::Node`] get.
+const NODE_FOLDER: &str = "node/";
 
 /// An input could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,8 @@ pub struct InputError {
 /// The files of an image build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inputs {
+    /// What the image is for.
+    pub flavour: Flavour,
     /// Path inside the build context, executable or not, content; sorted by path.
     pub context: Vec<(String, Vec<u8>)>,
     /// `Containerfile.lab`.
@@ -39,10 +45,14 @@ pub fn source_root() -> &'static Path {
 
 impl Inputs {
     /// Reads them all.
-    pub fn collect() -> Result<Self, InputError> {
+    pub fn collect(flavour: Flavour) -> Result<Self, InputError> {
         let root = source_root();
+        let mut context = files(&root.join("lab/image"))?;
+        // What only a node has changes no image of labs.
+        context.retain(|(path, _)| flavour == Flavour::Node || !path.starts_with(NODE_FOLDER));
         Ok(Self {
-            context: files(&root.join("lab/image"))?,
+            flavour,
+            context,
             containerfile: read(&root.join("Containerfile.lab"))?,
             fixture: [
                 files(&root.join("lab/fixtures/src"))?,
@@ -65,7 +75,7 @@ impl Inputs {
         };
         add(&RECIPE.to_le_bytes());
         add(SEED.as_bytes());
-        add(base_content(base).as_bytes());
+        add(base_content(self.flavour, base).as_bytes());
         add(&self.containerfile);
         for (path, content) in self.context.iter().chain(&self.fixture) {
             add(path.as_bytes());
@@ -76,10 +86,10 @@ impl Inputs {
 }
 
 /// What stands for the base: its reference, or the way it is made.
-pub fn base_content(base: &Base) -> String {
+pub fn base_content(flavour: Flavour, base: &Base) -> String {
     match base {
         Base::Debian(suite) => {
-            let line = packages::command_line(*suite, Path::new("base.tar"));
+            let line = packages::command_line(*suite, flavour, Path::new("base.tar"));
             short(&Sha256::digest(line.join("\0").as_bytes()))
         }
         other => other.to_string(),
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_tag_changes_with_every_input_and_with_the_base() {
-        let inputs = Inputs::collect().unwrap();
+        let inputs = Inputs::collect(Flavour::Lab).unwrap();
         let base = Base::Debian(Suite::Trixie);
         let mut tags = vec![inputs.content(&base), inputs.content(&Base::Fedora)];
         for index in 0..inputs.context.len() {
@@ -149,7 +159,7 @@ mod tests {
         assert_eq!(tags.len(), all);
         assert_eq!(
             inputs.content(&base),
-            Inputs::collect().unwrap().content(&base)
+            Inputs::collect(Flavour::Lab).unwrap().content(&base)
         );
     }
 }

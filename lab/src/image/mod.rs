@@ -13,6 +13,7 @@ pub mod base;
 mod bases;
 pub mod build;
 mod error;
+mod flavour;
 pub mod inputs;
 pub mod packages;
 mod program;
@@ -22,17 +23,21 @@ pub use archive::FIXTURE_IMAGE;
 pub use base::{Base, UnknownBase};
 pub use build::{Built, Progress, build};
 pub use error::ImageError;
+pub use flavour::Flavour;
 
 /// The repository of lab images.
 pub const REPOSITORY: &str = "localhost/archipelago-lab";
+/// The repository of images of stand-ins for a node.
+pub const NODE_REPOSITORY: &str = "localhost/archipelago-lab-node";
 /// The repository of bases made from packages.
 pub const BASE_REPOSITORY: &str = "localhost/archipelago-lab-base";
 
-/// The reference of the lab image on `base` for the sources as they are now, whether it has been built or not.
-pub fn reference(base: &Base) -> Result<String, ImageError> {
+/// The reference of the image of that flavour on `base` for the sources as they are now, whether it has been built or not.
+pub fn reference(flavour: Flavour, base: &Base) -> Result<String, ImageError> {
     Ok(format!(
-        "{REPOSITORY}:{}-{}",
+        "{}:{}-{}",
+        flavour.repository(),
         base.tag_part(),
-        inputs::Inputs::collect()?.content(base)
+        inputs::Inputs::collect(flavour)?.content(base)
     ))
 }

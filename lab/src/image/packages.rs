@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::base::Suite;
+use super::flavour::Flavour;
 
 /// What a lab needs of a Debian, whatever the suite. The same names as in `Containerfile.lab`.
 const PACKAGES: [&str; 16] = [
@@ -24,16 +25,32 @@ const PACKAGES: [&str; 16] = [
     "systemd-sysv",
 ];
 
+/// What a stand-in for a node needs besides: to log in, to build archipelago, and to have images to pull. The same names as
+/// in `Containerfile.lab`.
+const NODE_PACKAGES: [&str; 6] = [
+    "busybox-static",
+    "docker-registry",
+    "gcc",
+    "libc6-dev",
+    "rsync",
+    "sudo",
+];
+
 /// The packages that come from another suite together where [`Suite::systemd_from`] says so.
 const SYSTEMD: &str = "systemd systemd-sysv libsystemd-shared libsystemd0 libudev1 udev";
 
 /// The command line that makes the base: a tar of a root file system at `tar`. Pure; also what the base's tag is made of.
-pub fn command_line(suite: Suite, tar: &Path) -> Vec<String> {
+pub fn command_line(suite: Suite, flavour: Flavour, tar: &Path) -> Vec<String> {
+    let mut packages = PACKAGES.to_vec();
+    match flavour {
+        Flavour::Lab => {}
+        Flavour::Node => packages.extend(NODE_PACKAGES),
+    }
     let mut line = vec![
         "mmdebstrap".to_owned(),
         "--quiet".into(),
         "--variant=minbase".into(),
-        format!("--include={}", PACKAGES.join(",")),
+        format!("--include={}", packages.join(",")),
         // Documentation is a fifth of the image and nobody reads it in a lab.
         r#"--dpkgopt=path-exclude=/usr/share/man/*"#.into(),
         r#"--dpkgopt=path-exclude=/usr/share/locale/*"#.into(),
@@ -64,7 +81,7 @@ mod tests {
     #[test]
     fn only_a_suite_whose_systemd_needs_cgroup_v2_takes_it_from_another() {
         let pinned = |suite| {
-            command_line(suite, Path::new("b.tar"))
+            command_line(suite, Flavour::Lab, Path::new("b.tar"))
                 .iter()
                 .any(|word| word.contains("Pin: release n=trixie"))
         };

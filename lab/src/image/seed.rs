@@ -10,7 +10,6 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::REPOSITORY;
 use super::error::{ImageError, engine};
 use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 use crate::session::{Session, keeper};
@@ -28,6 +27,7 @@ cp -a overlay overlay-images overlay-layers /usr/local/share/lab/storage/
 pub(super) async fn seed(
     session: &Session,
     docker: &Docker,
+    repository: &str,
     from: &str,
     tag: &str,
 ) -> Result<(), ImageError> {
@@ -77,7 +77,7 @@ pub(super) async fn seed(
         // The image's own start, not the one of this container.
         let options = CommitContainerOptionsBuilder::default()
             .container(&id)
-            .repo(REPOSITORY)
+            .repo(repository)
             .tag(tag)
             .changes("ENTRYPOINT [\"/usr/local/sbin/init\"]\nCMD []")
             .build();

@@ -11,7 +11,7 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::{Lab, LabError, refused};
 use crate::engine::{self, Wishes};
-use crate::image::{self, Base};
+use crate::image::{self, Base, Flavour};
 use crate::session::owner::{
     KEPT, LABEL_LAB, LABEL_NAME, LABEL_OWNER, LABEL_SESSION, LABEL_STARTER,
 };
@@ -22,8 +22,11 @@ use crate::session::{self, Session, keeper};
 pub struct LabBuilder {
     name: Option<String>,
     base: Option<Base>,
+    flavour: Flavour,
     ports: Vec<u16>,
     programs: Vec<(PathBuf, String)>,
+    mounts: Vec<(PathBuf, String)>,
+    copies: Vec<(PathBuf, String)>,
     files: Vec<(String, Vec<u8>)>,
     memory: Option<i64>,
     deadline: Option<Duration>,
@@ -45,6 +48,13 @@ impl LabBuilder {
         self
     }
 
+    /// What the lab is for; [`Flavour::Lab`] if not called.
+    #[must_use]
+    pub fn flavour(mut self, flavour: Flavour) -> Self {
+        self.flavour = flavour;
+        self
+    }
+
     /// Publishes a TCP port of the lab on a free port of loopback, see [`Lab::published_port`].
     #[must_use]
     pub fn publish(mut self, port: u16) -> Self {
@@ -57,6 +67,20 @@ impl LabBuilder {
     #[must_use]
     pub fn program(mut self, here: impl Into<PathBuf>, in_lab: impl Into<String>) -> Self {
         self.programs.push((here.into(), in_lab.into()));
+        self
+    }
+
+    /// Shows a file or folder of this machine in the lab, read-only. Only where the engine sees this machine's files.
+    #[must_use]
+    pub fn mount(mut self, here: impl Into<PathBuf>, in_lab: impl Into<String>) -> Self {
+        self.mounts.push((here.into(), in_lab.into()));
+        self
+    }
+
+    /// Copies a file of this machine into the lab before it boots; it keeps its mode and becomes root's.
+    #[must_use]
+    pub fn copy(mut self, here: impl Into<PathBuf>, in_lab: impl Into<String>) -> Self {
+        self.copies.push((here.into(), in_lab.into()));
         self
     }
 
@@ -104,7 +128,7 @@ impl LabBuilder {
             Some(base) => base.clone(),
             None => Base::preferred().map_err(|error| LabError::Which(error.to_string()))?,
         };
-        let reference = image::build::built(&docker, &base).await?;
+        let reference = image::build::built(&docker, self.flavour, &base).await?;
         let id = fresh_id();
         // From here on something may exist: whatever happens, it is found by its label.
         let mut unfinished = Unfinished {
@@ -198,6 +222,15 @@ impl LabBuilder {
             } else {
                 request.with_copy_to(in_lab.clone(), here.clone())
             };
+        }
+        for (here, in_lab) in &self.mounts {
+            request = request.with_mount(
+                Mount::bind_mount(here.display().to_string(), in_lab)
+                    .with_access_mode(testcontainers::core::AccessMode::ReadOnly),
+            );
+        }
+        for (here, in_lab) in &self.copies {
+            request = request.with_copy_to(in_lab.clone(), here.clone());
         }
         for (path, content) in &self.files {
             request = request.with_copy_to(path.clone(), content.clone());

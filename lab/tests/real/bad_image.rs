@@ -1,7 +1,7 @@
 //! Images that cannot be built: the text says at which step and what to try, and no image, tag or container is left.
 
 use anyhow::{Context, ensure};
-use archipelago_lab::image::{self, Base, REPOSITORY};
+use archipelago_lab::image::{self, Base, Flavour, REPOSITORY};
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
 };
@@ -38,7 +38,7 @@ impl TestBase {
     }
 
     async fn build(name: &str, step: &str) -> anyhow::Result<Self> {
-        let from = image::reference(&Base::preferred()?)?;
+        let from = image::reference(Flavour::Lab, &Base::preferred()?)?;
         let reference = format!(
             "localhost/archipelago-lab-test-{}:{name}",
             std::process::id()
