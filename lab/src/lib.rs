@@ -27,9 +27,11 @@ pub mod host;
 pub mod image;
 pub mod lab;
 pub mod session;
+pub mod standin;
 
 pub use lab::{Lab, LabBuilder, LabError};
 pub use session::{Session, SessionError, die_with_parent, enter, init, join};
+pub use standin::StandIn;
 
 /// An error and its causes on one line, outermost first.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -44,13 +44,8 @@ impl Up {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
         let base = super::image::or_preferred(self.base)?;
         let docker = engine::connect(&session.endpoint)?;
-        if let Some(name) = &self.name
-            && labs(&docker).await?.iter().any(|lab| lab.name == *name)
-        {
-            return Err(LabError::Which(format!(
-                "a lab called `{name}` is up already: use another name, or `cargo lab down {name}` first"
-            ))
-            .into());
+        if let Some(name) = &self.name {
+            free(&docker, name).await?;
         }
         let spinner = Spinner::new("looking for the lab image");
         let mut say = |doing: &str| spinner.say(doing);
@@ -121,6 +116,17 @@ impl Ls {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuses a name that a lab has already.
+pub(super) async fn free(docker: &bollard::Docker, name: &str) -> anyhow::Result<()> {
+    if labs(docker).await?.iter().any(|lab| lab.name == name) {
+        return Err(LabError::Which(format!(
+            "a lab called `{name}` is up already: use another name, or `cargo lab down {name}` first"
+        ))
+        .into());
+    }
+    Ok(())
 }
 
 async fn labs(docker: &bollard::Docker) -> anyhow::Result<Vec<LabSummary>> {

@@ -6,6 +6,7 @@ mod doctor;
 mod exit_code;
 mod image;
 mod labs;
+mod node;
 mod progress;
 
 use std::process::ExitCode;
@@ -39,6 +40,10 @@ enum Command {
     PowerLoss(labs::Which),
     /// Remove a lab, or all
     Down(labs::Down),
+    /// Start a stand-in for a node, reached by ssh, and keep it until `lab node-down`; prints the variables that name it
+    NodeUp(node::NodeUp),
+    /// Remove a stand-in for a node
+    NodeDown(node::NodeDown),
     /// Judge this host: one line a check, each failure with the command that mends it
     Doctor(doctor::Doctor),
     /// Measure how long a lab takes, against `podman run` of the same image
@@ -75,6 +80,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(logs) => entered(async move |session| logs.run(&session).await),
         Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
+        Command::NodeUp(up) => entered(async move |session| up.run(&session).await),
+        Command::NodeDown(down) => entered(async move |session| down.run(&session).await),
         Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
         Command::Conformance(conformance) if conformance.emit()? => Ok(ExitCode::SUCCESS),
         Command::Conformance(conformance) => {

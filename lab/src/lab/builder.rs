@@ -270,7 +270,7 @@ fn hostname(name: Option<&str>) -> String {
     }
 }
 
-fn default_deadline() -> Duration {
+pub(crate) fn default_deadline() -> Duration {
     let slow = std::env::var_os("ARCHIPELAGO_LAB_SLOW").is_some();
     Duration::from_secs(if slow { 600 } else { 60 })
 }

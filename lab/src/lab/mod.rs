@@ -22,6 +22,7 @@ use crate::session::owner::KEPT;
 use crate::session::{SessionError, keeper};
 
 pub use builder::LabBuilder;
+pub(crate) use builder::default_deadline;
 pub use exec::Output;
 pub(crate) use ready::has_been_ready;
 pub use registry::registry_program;
