@@ -18,7 +18,7 @@ install -d -m 0700 -o "$user" -g "$user" "$home/.ssh"
 printf '%s\n' "$key" >"$home/.ssh/authorized_keys"
 chown "$user:$user" "$home/.ssh/authorized_keys"
 chmod 0600 "$home/.ssh/authorized_keys"
-printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$user" >/etc/sudoers.d/"$user"
+printf 'Defaults env_file=/etc/environment\n%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$user" >/etc/sudoers.d/"$user"
 chmod 0440 /etc/sudoers.d/"$user"
 "#;
 

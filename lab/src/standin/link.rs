@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{StandIn, StandInError};
 
-/// The node's interface to the outside.
-const INTERFACE: &str = "eth0";
+/// Slows what the node sends. A kernel without netem can only bound the rate.
+const SLOW: &str = "tc qdisc replace dev eth0 root netem delay \"$1\" rate \"$2\" 2>/dev/null ||
+    tc qdisc replace dev eth0 root tbf rate \"$2\" burst 32kb latency 400ms";
 /// Undoes both faults; none is fine.
 const RESTORE: &str =
     "tc qdisc del dev eth0 root 2>/dev/null; nft delete table inet stand_in 2>/dev/null; :";
@@ -20,10 +21,7 @@ impl StandIn {
     pub async fn slow_link(&self, delay: Duration, kilobits: u32) -> Result<(), StandInError> {
         let delay = format!("{}ms", delay.as_millis());
         let rate = format!("{kilobits}kbit");
-        let argv = [
-            "tc", "qdisc", "replace", "dev", INTERFACE, "root", "netem", "delay", &delay, "rate",
-            &rate,
-        ];
+        let argv = ["sh", "-euc", SLOW, "sh", &delay, &rate];
         self.lab.succeed(&argv).await?;
         Ok(())
     }
