@@ -19,6 +19,9 @@ pub(crate) struct NodeUp {
     /// A static archipelago that is there already; without it, it is built
     #[arg(long)]
     program: Option<std::path::PathBuf>,
+    /// Show it no Rust toolchain: nothing can be built on it then
+    #[arg(long)]
+    no_toolchain: bool,
     /// One JSON object: {"lab": ID, "name": …, "env": {…}}
     #[arg(long)]
     json: bool,
@@ -36,6 +39,9 @@ impl NodeUp {
         let mut builder = StandIn::builder().name(&self.name).base(self.base).kept();
         if let Some(program) = self.program {
             builder = builder.program(program);
+        }
+        if self.no_toolchain {
+            builder = builder.without_toolchain();
         }
         let node = builder.start().await?;
         drop(spinner);

@@ -110,7 +110,7 @@ pub async fn build(
     build_layers(docker, base, from.as_deref(), &inputs, &fixture, &unseeded).await?;
     progress("unpacking the fixture images");
     let unseeded = format!("{repository}:{unseeded}");
-    let seeded = seed(session, docker, repository, &unseeded, &tag).await;
+    let seeded = seed(session, docker, flavour, &unseeded, &tag).await;
     let forgotten = docker
         .remove_image(
             &unseeded,

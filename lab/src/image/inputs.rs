@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::base::Base;
 use super::flavour::Flavour;
 use super::packages;
-use super::seed::SEED;
+use super::seed;
 
 /// Raised when the steps of a build change in a way that no input shows.
 const RECIPE: u32 = 2;
@@ -74,7 +74,7 @@ impl Inputs {
             hash.update(bytes);
         };
         add(&RECIPE.to_le_bytes());
-        add(SEED.as_bytes());
+        add(seed::script(self.flavour).as_bytes());
         add(base_content(self.flavour, base).as_bytes());
         add(&self.containerfile);
         for (path, content) in self.context.iter().chain(&self.fixture) {

@@ -11,11 +11,12 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::error::{ImageError, engine};
+use super::flavour::Flavour;
 use crate::session::owner::{LABEL_LAB, LABEL_OWNER, LABEL_SESSION};
 use crate::session::{Session, keeper};
 
 /// Loads the archives with the image's own podman and keeps what its storage then holds.
-pub(super) const SEED: &str = r#"
+const SEED: &str = r#"
 for archive in /usr/local/share/lab/images/*.tar; do
     podman --root /run/seed --runroot /run/seed-run load --quiet --input "$archive"
 done
@@ -24,10 +25,21 @@ cd /run/seed
 cp -a overlay overlay-images overlay-layers /usr/local/share/lab/storage/
 "#;
 
+/// What is done besides where the image is for stand-ins of a node: fills its registry.
+const SEED_NODE: &str = "sh -eu /usr/local/share/lab/node/seed\n";
+
+/// All that is done for images of that flavour.
+pub(super) fn script(flavour: Flavour) -> String {
+    match flavour {
+        Flavour::Lab => SEED.to_owned(),
+        Flavour::Node => [SEED, SEED_NODE].concat(),
+    }
+}
+
 pub(super) async fn seed(
     session: &Session,
     docker: &Docker,
-    repository: &str,
+    flavour: Flavour,
     from: &str,
     tag: &str,
 ) -> Result<(), ImageError> {
@@ -35,7 +47,7 @@ pub(super) async fn seed(
     let body = ContainerCreateBody {
         image: Some(from.into()),
         entrypoint: Some(vec!["/bin/sh".into()]),
-        cmd: Some(vec!["-ec".into(), SEED.into()]),
+        cmd: Some(vec!["-ec".into(), script(flavour)]),
         labels: Some(HashMap::from([
             (LABEL_LAB.into(), "seed".into()),
             (LABEL_OWNER.into(), owner),
@@ -77,7 +89,7 @@ pub(super) async fn seed(
         // The image's own start, not the one of this container.
         let options = CommitContainerOptionsBuilder::default()
             .container(&id)
-            .repo(repository)
+            .repo(flavour.repository())
             .tag(tag)
             .changes("ENTRYPOINT [\"/usr/local/sbin/init\"]\nCMD []")
             .build();

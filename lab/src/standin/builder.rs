@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::keys::Keys;
-use super::{Folder, SSH_PORT, Settings, StandIn, StandInError, io, program};
+use super::toolchain::Toolchain;
+use super::{Folder, SSH_PORT, Settings, StandIn, StandInError, io, program, toolchain};
 use crate::image::inputs::source_root;
 use crate::image::{Base, Flavour};
 use crate::lab::Lab;
@@ -28,6 +29,7 @@ pub struct StandInBuilder {
     name: Option<String>,
     base: Option<Base>,
     program: Option<PathBuf>,
+    no_toolchain: bool,
     kept: bool,
 }
 
@@ -53,6 +55,13 @@ impl StandInBuilder {
         self
     }
 
+    /// Shows it no Rust toolchain: nothing can be built on it then.
+    #[must_use]
+    pub fn without_toolchain(mut self) -> Self {
+        self.no_toolchain = true;
+        self
+    }
+
     /// Keeps it when this process ends, until `lab node-down`.
     #[must_use]
     pub fn kept(mut self) -> Self {
@@ -67,16 +76,26 @@ impl StandInBuilder {
     pub async fn start(self) -> Result<StandIn, StandInError> {
         let settings = Settings::read()?;
         let session = session::join().map_err(crate::LabError::from)?;
+        let toolchain = match self.no_toolchain {
+            true => None,
+            false if session.endpoint.is_local() => Some(Toolchain::find().await?),
+            false => {
+                return Err(StandInError::RemoteEngine {
+                    endpoint: session.endpoint.0,
+                });
+            }
+        };
         let program = match self.program {
             Some(program) => program,
             None => program::build(&settings.program).await?,
         };
         let name = self.name.unwrap_or_else(|| super::NAME.to_owned());
         let folder = if self.kept {
-            Folder::kept(&session, &name)?
+            Folder::kept(&session, &name)
         } else {
             Folder::ours(&session)?
         };
+        folder.make()?;
         let keys = Keys::at(folder.path().to_owned());
         keys.make().await?;
         let unit = source_root().join(&settings.service.unit);
@@ -92,10 +111,19 @@ impl StandInBuilder {
                 format!("/etc/systemd/system/{}", settings.service.name),
                 unit,
             );
+        if let Some(toolchain) = &toolchain {
+            lab = toolchain.mount(lab);
+        }
         if self.kept {
             lab = lab.kept();
         }
-        let lab = lab.start().await?;
+        let lab = match lab.start().await {
+            Ok(lab) => lab,
+            Err(error) => {
+                folder.remove()?;
+                return Err(error.into());
+            }
+        };
         let mut stand_in = StandIn {
             // Until it is read below.
             port: 0,
@@ -105,7 +133,7 @@ impl StandInBuilder {
             keys,
             folder,
         };
-        match stand_in.become_ready().await {
+        match stand_in.become_ready(toolchain.is_some()).await {
             Ok(()) => Ok(stand_in),
             Err(error) => {
                 stand_in.stop().await?;
@@ -116,17 +144,14 @@ impl StandInBuilder {
 }
 
 impl StandIn {
-    async fn become_ready(&mut self) -> Result<(), StandInError> {
+    async fn become_ready(&mut self, toolchain: bool) -> Result<(), StandInError> {
         let public = self.keys.public()?;
-        let argv = [
-            "sh",
-            "-euc",
-            SET_UP,
-            "sh",
-            &self.settings.user,
-            public.trim(),
-        ];
-        self.lab.succeed(&argv).await?;
+        let mut script = SET_UP.to_owned();
+        if toolchain {
+            script.push_str(toolchain::SET_UP);
+        }
+        self.script(&script, &[&self.settings.user, public.trim()])
+            .await?;
         self.find_port().await?;
         self.until_it_answers().await
     }

@@ -1,5 +1,6 @@
 //! What can go wrong with a stand-in.
 
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -26,6 +27,31 @@ pub enum StandInError {
         package: String,
         /// The tail of what cargo said.
         log: String,
+    },
+    /// There is no Rust toolchain to show.
+    #[error(
+        "no Rust toolchain to show to the stand-in: there is no `{}`; without one (`--no-toolchain`) nothing can be built on it",
+        .looked.display()
+    )]
+    NoToolchain {
+        /// What was looked for.
+        looked: PathBuf,
+    },
+    /// The engine runs elsewhere and cannot show files of this machine.
+    #[error(
+        "the engine at `{endpoint}` does not see the Rust toolchain of this machine: start the stand-in without (`--no-toolchain`)"
+    )]
+    RemoteEngine {
+        /// Where it listens.
+        endpoint: String,
+    },
+    /// A word that was to be taken out of a program is not in it.
+    #[error("`{}` does not have the word `{word}`", .program.display())]
+    NoSuchWord {
+        /// The program.
+        program: PathBuf,
+        /// The word.
+        word: String,
     },
     /// A program of this machine failed.
     #[error("`{program}` failed ({ended}): {said}")]

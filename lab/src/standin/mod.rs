@@ -8,20 +8,26 @@
 //! What is archipelago's in it is in `lab/stand-in.toml`.
 
 mod builder;
+mod deploy;
 mod error;
+mod faults;
+mod folder;
 mod keys;
 mod link;
 mod program;
 mod settings;
 mod ssh;
+mod toolchain;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use builder::StandInBuilder;
 pub use error::StandInError;
 use error::io;
+use folder::Folder;
 use keys::Keys;
+pub use program::without;
 pub use settings::{Program, Service, Settings};
 
 use crate::engine;
@@ -58,7 +64,7 @@ impl StandIn {
     pub async fn open(session: &Session, name: &str) -> Result<Self, StandInError> {
         let docker = engine::connect(&session.endpoint).map_err(crate::LabError::from)?;
         let lab = Lab::open(docker, Some(name)).await?;
-        let folder = Folder::of(session, name);
+        let folder = Folder::kept(session, name);
         let mut stand_in = Self {
             lab,
             settings: Settings::read()?,
@@ -135,53 +141,4 @@ impl StandIn {
 /// How long it may take to answer.
 fn deadline() -> Duration {
     crate::lab::default_deadline()
-}
-
-/// Where the keys of a stand-in lie.
-#[derive(Debug)]
-enum Folder {
-    /// Goes with this process.
-    Ours(tempfile::TempDir),
-    /// In the session's folder, as long as that.
-    Kept(PathBuf),
-}
-
-impl Folder {
-    fn ours(session: &Session) -> Result<Self, StandInError> {
-        session
-            .scratch()
-            .map(Self::Ours)
-            .map_err(io("make a folder for keys"))
-    }
-
-    /// Where that of a kept one is.
-    fn of(session: &Session, name: &str) -> Self {
-        Self::Kept(session.state_dir().join(format!("node-{name}")))
-    }
-
-    fn kept(session: &Session, name: &str) -> Result<Self, StandInError> {
-        let folder = Self::of(session, name);
-        std::fs::create_dir_all(folder.path())
-            .map_err(io(format!("make `{}`", folder.path().display())))?;
-        Ok(folder)
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Ours(folder) => folder.path(),
-            Self::Kept(path) => path,
-        }
-    }
-
-    fn remove(self) -> Result<(), StandInError> {
-        let path = self.path().to_owned();
-        match self {
-            Self::Ours(folder) => folder.close(),
-            Self::Kept(path) => match std::fs::remove_dir_all(path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-                other => other,
-            },
-        }
-        .map_err(io(format!("remove `{}`", path.display())))
-    }
 }

@@ -1,6 +1,7 @@
 //! The program under test, built by the cargo that is there.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::settings::Program;
@@ -38,6 +39,36 @@ pub(super) async fn build(program: &Program) -> Result<PathBuf, StandInError> {
     })
 }
 
+/// Writes a copy of a program that does not have a word: every place of it is overwritten with as many other characters. So a
+/// real program becomes one that does not know the name of a method, as an older one would not.
+///
+/// # Errors
+/// The word is not in the program, or a file.
+pub fn without(program: &Path, word: &str, to: &Path) -> Result<(), StandInError> {
+    let read = std::fs::read(program).map_err(io(format!("read `{}`", program.display())))?;
+    let Some(other) = overwritten(read, word.as_bytes()) else {
+        return Err(StandInError::NoSuchWord {
+            program: program.to_owned(),
+            word: word.to_owned(),
+        });
+    };
+    std::fs::write(to, other).map_err(io(format!("write `{}`", to.display())))?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
+        .map_err(io(format!("make `{}` executable", to.display())))
+}
+
+/// The bytes with every place of a word overwritten; none where there is no such place.
+fn overwritten(mut bytes: Vec<u8>, word: &[u8]) -> Option<Vec<u8>> {
+    let places: Vec<usize> = memchr::memmem::find_iter(&bytes, word).collect();
+    if word.is_empty() || places.is_empty() {
+        return None;
+    }
+    for place in places {
+        bytes[place..place + word.len()].fill(b'?');
+    }
+    Some(bytes)
+}
+
 /// The last program that cargo's messages name, one JSON object a line.
 fn executable(messages: &str) -> Option<PathBuf> {
     messages
@@ -50,6 +81,17 @@ fn executable(messages: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_place_of_a_word_is_overwritten_and_nothing_else() {
+        let bytes = b"a word, wor, word".to_vec();
+        assert_eq!(
+            overwritten(bytes.clone(), b"word").unwrap(),
+            b"a ????, wor, ????"
+        );
+        assert_eq!(overwritten(bytes.clone(), b"words"), None);
+        assert_eq!(overwritten(bytes, b""), None);
+    }
 
     #[test]
     fn the_program_is_the_last_that_cargo_names() {

@@ -46,6 +46,8 @@ pub struct Service {
     pub name: String,
     /// Where it answers HTTP, on the node's loopback.
     pub port: u16,
+    /// The file with the token of its RPC service.
+    pub token: String,
     /// The path that answers 200 when all is well.
     pub path: String,
 }
