@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use archipelago_lab::image::{Base, Flavour};
 use archipelago_lab::lab::{LabSummary, Output};
-use archipelago_lab::{Lab, LabError, Session, engine};
+use archipelago_lab::{Lab, LabError, Session, engine, standin};
 use clap::Args;
 
 use super::progress::Spinner;
@@ -253,7 +253,12 @@ impl Down {
         for name in names {
             let lab = Lab::open(docker.clone(), name.as_deref()).await?;
             let id = lab.id().to_owned();
+            let mut summaries = labs(&docker).await?.into_iter();
+            let summary = summaries.find(|lab| lab.id == id);
             lab.stop().await?;
+            if let Some(summary) = summary {
+                standin::forget(session, &summary.name)?;
+            }
             println!("lab {id} is gone");
         }
         Ok(ExitCode::SUCCESS)

@@ -119,6 +119,16 @@ impl LabBuilder {
     /// A missing image, an engine that refuses, or a lab that does not become ready; nothing is left in any of these
     /// cases, nor when the future is dropped half-way.
     pub async fn start(self) -> Result<Lab, LabError> {
+        let kept = self.kept;
+        let mut lab = self.begin().await?;
+        if kept {
+            lab.keep();
+        }
+        Ok(lab)
+    }
+
+    /// As [`Self::start`], but the lab goes with the value in any case, until [`Lab::keep`] is called.
+    pub(crate) async fn begin(self) -> Result<Lab, LabError> {
         let session = session::join()?;
         if Wishes::from_env().docker_host.as_ref() != Some(&session.endpoint) {
             return Err(LabError::NotEntered);
@@ -175,10 +185,6 @@ impl LabBuilder {
             return Err(error);
         }
         unfinished.id = None;
-        if self.kept {
-            // Nobody removes it when this process ends: the guard must not run.
-            std::mem::forget(lab.guard.take());
-        }
         Ok(lab)
     }
 

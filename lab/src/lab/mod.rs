@@ -223,6 +223,12 @@ impl Lab {
             })
     }
 
+    /// Leaves the lab alone when this value is dropped.
+    pub(crate) fn keep(&mut self) {
+        // Nobody removes it when this process ends: the guard must not run.
+        std::mem::forget(self.guard.take());
+    }
+
     /// Removes the lab with everything in it.
     pub async fn stop(mut self) -> Result<(), LabError> {
         let removed = keeper::remove(&self.docker, &self.container)

@@ -91,11 +91,10 @@ impl StandInBuilder {
         };
         let name = self.name.unwrap_or_else(|| super::NAME.to_owned());
         let folder = if self.kept {
-            Folder::kept(&session, &name)
+            Folder::named(&session, &name)?
         } else {
             Folder::ours(&session)?
         };
-        folder.make()?;
         let keys = Keys::at(folder.path().to_owned());
         keys.make().await?;
         let unit = source_root().join(&settings.service.unit);
@@ -117,13 +116,7 @@ impl StandInBuilder {
         if self.kept {
             lab = lab.kept();
         }
-        let lab = match lab.start().await {
-            Ok(lab) => lab,
-            Err(error) => {
-                folder.remove()?;
-                return Err(error.into());
-            }
-        };
+        let lab = lab.begin().await?;
         let mut stand_in = StandIn {
             // Until it is read below.
             port: 0,
@@ -133,13 +126,12 @@ impl StandInBuilder {
             keys,
             folder,
         };
-        match stand_in.become_ready(toolchain.is_some()).await {
-            Ok(()) => Ok(stand_in),
-            Err(error) => {
-                stand_in.stop().await?;
-                Err(error)
-            }
+        stand_in.become_ready(toolchain.is_some()).await?;
+        if self.kept {
+            stand_in.lab.keep();
+            stand_in.folder.keep();
         }
+        Ok(stand_in)
     }
 }
 

@@ -64,7 +64,7 @@ impl StandIn {
     pub async fn open(session: &Session, name: &str) -> Result<Self, StandInError> {
         let docker = engine::connect(&session.endpoint).map_err(crate::LabError::from)?;
         let lab = Lab::open(docker, Some(name)).await?;
-        let folder = Folder::kept(session, name);
+        let folder = Folder::of(session, name);
         let mut stand_in = Self {
             lab,
             settings: Settings::read()?,
@@ -136,6 +136,11 @@ impl StandIn {
         self.lab.stop().await?;
         self.folder.remove()
     }
+}
+
+/// Removes the keys of a kept stand-in whose lab is gone.
+pub fn forget(session: &Session, name: &str) -> Result<(), StandInError> {
+    Folder::of(session, name).remove()
 }
 
 /// How long it may take to answer.

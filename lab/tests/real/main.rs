@@ -19,6 +19,7 @@ mod registry;
 mod runner;
 mod session;
 mod stage;
+mod standin;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn all() -> impl Iterator<Item = &'static registry::Scenario> {
         life::SCENARIOS,
         runner::SCENARIOS,
         session::SCENARIOS,
+        standin::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,419 @@
+//! The stand-in for a node: what a script sees that logs in, and the faults it has to live with.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use archipelago_lab::StandIn;
+use archipelago_lab::image::Base;
+use archipelago_lab::standin::{self, StandInBuilder};
+use tokio::io::AsyncWriteExt;
+
+use crate::processes::until;
+use crate::stage::Stage;
+
+crate::registry::scenarios![
+    whoever_logs_in_sees_a_node,
+    the_command_prints_what_finds_it_and_leaves_nothing,
+    cargo_builds_on_it_offline,
+    its_registry_has_a_small_file_browser,
+    a_slow_link_is_slow_and_a_dropped_one_silent,
+    it_reboots_and_loses_power_as_a_node_does,
+    disk_keys_rights_and_token_fail_and_are_mended,
+    another_program_takes_the_place_of_the_one_that_runs,
+];
+
+/// Where the program under test is: cargo puts it beside the folder of test programs.
+pub(crate) fn program() -> Option<PathBuf> {
+    let program = std::env::current_exe()
+        .ok()?
+        .parent()?
+        .parent()?
+        .join("archipelago");
+    program.is_file().then_some(program)
+}
+
+fn builder(name: &str) -> anyhow::Result<StandInBuilder> {
+    Ok(StandIn::builder()
+        .name(name)
+        .base(Base::preferred()?)
+        .program(program().context("archipelago is not built")?)
+        .without_toolchain())
+}
+
+/// How a command ended that was run over ssh.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+async fn ssh(node: &StandIn, command: &str) -> anyhow::Result<Ran> {
+    let output = node.ssh().arg(command).output().await?;
+    Ok(Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}
+
+/// The standard output of a command that has to succeed and say nothing else.
+async fn says(node: &StandIn, command: &str) -> anyhow::Result<String> {
+    let ran = ssh(node, command).await?;
+    ensure!(
+        ran.code == Some(0) && ran.err.is_empty(),
+        "`{command}`: {ran:?}"
+    );
+    Ok(ran.out.trim_end().to_owned())
+}
+
+async fn whoever_logs_in_sees_a_node() -> anyhow::Result<()> {
+    let node = builder("stand-in-look")?.start().await?;
+    ensure!(says(&node, "id -un; hostname").await? == "archipelago\nstand-in-look");
+    ensure!(says(&node, "sudo -n id -u").await? == "0");
+    if Base::preferred()? == standin::BASE {
+        let release = says(&node, ". /etc/os-release; echo $ID $VERSION_ID").await?;
+        ensure!(release == "debian 13", "{release}");
+    }
+    let unit = says(
+        &node,
+        "systemctl is-active archipelago; systemctl is-enabled archipelago",
+    );
+    ensure!(unit.await? == "active\nenabled");
+    let shipped = std::fs::read_to_string(root().join("systemd/archipelago.service"))?;
+    let unit = says(&node, "cat /etc/systemd/system/archipelago.service").await?;
+    ensure!(unit == shipped.trim_end(), "{unit}");
+    // A deploy replaces it.
+    let owner = says(&node, "stat -c '%U %a' /usr/local/bin/archipelago").await?;
+    ensure!(owner == "root 755", "{owner}");
+    ensure!(
+        says(&node, "sudo -n sh -c '>>/usr/local/bin/archipelago.new'")
+            .await?
+            .is_empty()
+    );
+    // Rootful, and silent where all is well.
+    let rootless = says(
+        &node,
+        "sudo -n podman info --format '{{.Host.Security.Rootless}}'",
+    )
+    .await?;
+    ensure!(rootless == "false", "{rootless}");
+    ensure!(
+        says(&node, "sudo -n podman ps --all --quiet")
+            .await?
+            .is_empty()
+    );
+    let journal = says(&node, "sudo -n journalctl --unit archipelago --output cat").await?;
+    ensure!(journal.contains("ready"), "{journal}");
+    let troubles = says(&node, "sudo -n journalctl --priority warning --quiet").await?;
+    ensure!(troubles.is_empty(), "{troubles}");
+    let failed = says(&node, "systemctl --failed --no-legend").await?;
+    ensure!(failed.is_empty(), "{failed}");
+    rsync_there(&node).await?;
+    node.stop().await?;
+    Ok(())
+}
+
+/// A folder goes there by rsync, which uses ssh as scripts do.
+async fn rsync_there(node: &StandIn) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("a file"), "content")?;
+    let ssh = format!(
+        "ssh -F /dev/null -p {} -i {} -o UserKnownHostsFile={}",
+        node.port(),
+        node.key().display(),
+        node.known_hosts().display()
+    );
+    let output = tokio::process::Command::new("rsync")
+        .args(["--archive", "--rsh", &ssh])
+        .arg(format!("{}/", folder.path().display()))
+        .arg(format!("{}:src/", node.node()))
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    ensure!(output.status.success(), "{output:?}");
+    ensure!(says(node, "cat 'src/a file'").await? == "content");
+    Ok(())
+}
+
+async fn the_command_prints_what_finds_it_and_leaves_nothing() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    let program = program().context("archipelago is not built")?;
+    let program = program.display().to_string();
+    let base = Base::preferred()?.to_string();
+    let up = ["node-up", "--name", "stand-in-cli", "--base", &base];
+    let up = [&up[..], &["--program", &program, "--no-toolchain"]].concat();
+    let said = stage.succeed(&up).await?;
+    let footprint = stage.footprint("stand-in-cli").await?;
+    let variable = |name: &str| {
+        said.lines()
+            .find_map(|line| line.strip_prefix(&format!("export ARCHIPELAGO_NODE{name}=")))
+            .map(str::to_owned)
+            .with_context(|| format!("no {name} in {said}"))
+    };
+    let key = variable("_KEY")?;
+    let output = tokio::process::Command::new("ssh")
+        .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-i", &key])
+        .args(["-p", &variable("_PORT")?, "-o"])
+        .arg(format!("UserKnownHostsFile={}", variable("_KNOWN_HOSTS")?))
+        .args([&variable("")?, "echo hello"])
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    ensure!(output.stdout == b"hello\n", "{output:?}");
+    ensure!(variable("_LOOPBACK_ONLY")? == "1");
+    stage
+        .lab(&up)
+        .await?
+        .expect(2, &["`stand-in-cli` is up already"])?;
+    ensure!(Path::new(&key).exists());
+    stage.succeed(&["node-down", "stand-in-cli"]).await?;
+    ensure!(!Path::new(&key).exists(), "the key is still there");
+    stage.nothing_is_left(&[footprint]).await
+}
+
+async fn cargo_builds_on_it_offline() -> anyhow::Result<()> {
+    let node = StandIn::builder()
+        .name("stand-in-build")
+        .base(Base::preferred()?)
+        .program(program().context("archipelago is not built")?)
+        .start()
+        .await?;
+    // One that the project depends on itself, so it is here.
+    let lock = std::fs::read_to_string(root().join("Cargo.lock"))?;
+    let version = lock
+        .split("[[package]]")
+        .find(|package| package.contains("name = \"strsim\""))
+        .and_then(|package| package.split("version = \"").nth(1)?.split('"').next())
+        .context("strsim is not in Cargo.lock")?;
+    let script = format!(
+        r#"
+mkdir -p small/src small/.cargo; cd small
+cp /dev/stdin src/main.rs <<'END'
+fn main() {{ println!("{{}}", strsim::levenshtein("node", "lab")); }}
+END
+printf '[package]\nname = "small"\nedition = "2024"\n[dependencies]\nstrsim = "={version}"\n' >Cargo.toml
+printf '[build]\nrustflags = ["-C", "target-feature=+crt-static"]\n' >.cargo/config.toml
+. ~/.cargo/env
+cargo build --offline --quiet && target/debug/small"#
+    );
+    ensure!(says(&node, &script).await? == "4");
+    // What is this machine's stays as it is.
+    let ran = ssh(
+        &node,
+        "touch ~/.cargo/registry/x; sudo -n touch /opt/rust/x",
+    )
+    .await?;
+    ensure!(
+        ran.err.matches("Read-only file system").count() == 2,
+        "{ran:?}"
+    );
+    node.stop().await?;
+    Ok(())
+}
+
+async fn its_registry_has_a_small_file_browser() -> anyhow::Result<()> {
+    let node = builder("stand-in-pull")?.start().await?;
+    let image = std::fs::read_to_string(root().join("lab/image/node/apps/filebrowser/reference"))?;
+    let image = image.trim();
+    let ran = ssh(&node, &format!("sudo -n podman pull --quiet {image}")).await?;
+    ensure!(ran.code == Some(0), "{ran:?}");
+    // docker.io itself is never asked.
+    let ran = ssh(
+        &node,
+        "sudo -n podman pull --quiet docker.io/library/nothing:1",
+    )
+    .await?;
+    ensure!(
+        ran.code == Some(125) && ran.err.contains("localhost:5999") && !ran.err.contains("dial"),
+        "{ran:?}"
+    );
+    let run = format!(
+        "sudo -n podman run --detach --name files --publish 127.0.0.1:7421:8080 --env FB_PORT=8080 \
+         --env FB_DATABASE=/database/filebrowser.db --volume files-db:/database --volume files:/srv \
+         --health-cmd 'wget -q --spider http://127.0.0.1:8080/health' --health-interval 1s {image}"
+    );
+    let ran = ssh(&node, &run).await?;
+    ensure!(ran.code == Some(0), "{ran:?}");
+    let health = "sudo -n podman inspect --format '{{.State.Health.Status}}' files";
+    until("the app is healthy", async || {
+        match says(&node, health).await {
+            Ok(health) if health == "healthy" => Ok(()),
+            Ok(health) => Err(health),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    })
+    .await?;
+    let stopping = Instant::now();
+    let ran = ssh(&node, "sudo -n podman stop --time 20 files").await?;
+    ensure!(ran.code == Some(0), "{ran:?}");
+    ensure!(
+        stopping.elapsed() < Duration::from_secs(15),
+        "it had to be killed: {:?}",
+        stopping.elapsed()
+    );
+    let code = says(
+        &node,
+        "sudo -n podman inspect --format '{{.State.ExitCode}}' files",
+    )
+    .await?;
+    ensure!(code == "0", "{code}");
+    node.stop().await?;
+    Ok(())
+}
+
+/// How long so many bytes take from the node, and to it.
+async fn both_ways(node: &StandIn, bytes: usize) -> anyhow::Result<[Duration; 2]> {
+    let began = Instant::now();
+    let out = says(node, &format!("head -c {bytes} /dev/zero | tr '\\0' x")).await?;
+    let from = began.elapsed();
+    ensure!(out.len() == bytes, "{} of {bytes}", out.len());
+    let began = Instant::now();
+    let mut child = node
+        .ssh()
+        .arg("wc -c")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = child.stdin.take().context("no input")?;
+    input.write_all(&vec![b'x'; bytes]).await?;
+    drop(input);
+    let output = child.wait_with_output().await?;
+    ensure!(
+        String::from_utf8_lossy(&output.stdout).trim() == bytes.to_string(),
+        "{output:?}"
+    );
+    Ok([from, began.elapsed()])
+}
+
+async fn a_slow_link_is_slow_and_a_dropped_one_silent() -> anyhow::Result<()> {
+    let node = builder("stand-in-link")?.start().await?;
+    // A second and a half at least.
+    let bytes = 200_000;
+    node.slow_link(Duration::from_millis(20), 1000).await?;
+    let slow = both_ways(&node, bytes).await?;
+    node.restore_link().await?;
+    let quick = both_ways(&node, bytes).await?;
+    for (slow, quick) in slow.iter().zip(quick) {
+        ensure!(
+            *slow > Duration::from_secs(1) && quick < *slow,
+            "slow: {slow:?}, as it was: {quick:?}"
+        );
+    }
+
+    node.drop_link().await?;
+    let mut silent = node.ssh();
+    silent.args(["-o", "ConnectTimeout=1"]);
+    let output = silent.arg("true").output().await?;
+    ensure!(output.status.code() == Some(255), "{output:?}");
+    let err = String::from_utf8_lossy(&output.stderr);
+    ensure!(err.contains("timed out"), "{err}");
+    // It goes on by itself.
+    ensure!(
+        node.lab()
+            .succeed(&["systemctl", "is-active", "archipelago"])
+            .await?
+            == "active\n"
+    );
+    node.restore_link().await?;
+    ensure!(says(&node, "echo back").await? == "back");
+    node.stop().await?;
+    Ok(())
+}
+
+async fn it_reboots_and_loses_power_as_a_node_does() -> anyhow::Result<()> {
+    let mut node = builder("stand-in-boot")?.start().await?;
+    let boot = "cat /proc/sys/kernel/random/boot_id";
+    let first = says(&node, boot).await?;
+    says(
+        &node,
+        "echo kept >file; sudo -n logger --tag stand-in before the reboot",
+    )
+    .await?;
+    node.reboot().await?;
+    let second = says(&node, boot).await?;
+    ensure!(second != first);
+    ensure!(says(&node, "cat file").await? == "kept");
+    let journal = "sudo -n journalctl --boot=-1 --identifier stand-in --output cat";
+    ensure!(says(&node, journal).await? == "before the reboot");
+    node.power_loss().await?;
+    ensure!(says(&node, boot).await? != second);
+    ensure!(says(&node, "cat file; systemctl is-active archipelago").await? == "kept\nactive");
+    // Who goes by the variables finds it now.
+    let port = node.port().to_string();
+    ensure!(
+        node.env()
+            .contains(&("ARCHIPELAGO_NODE_PORT".to_owned(), port))
+    );
+    node.stop().await?;
+    Ok(())
+}
+
+async fn disk_keys_rights_and_token_fail_and_are_mended() -> anyhow::Result<()> {
+    let node = builder("stand-in-faults")?.start().await?;
+    says(&node, "echo before >file").await?;
+    node.fill_disk("/home/archipelago").await?;
+    let write = "head -c 100000 /dev/zero >big";
+    let ran = ssh(&node, write).await?;
+    ensure!(
+        ran.code != Some(0) && ran.err.contains("No space left on device"),
+        "{ran:?}"
+    );
+    ensure!(says(&node, "cat file").await? == "before");
+    node.free_disk("/home/archipelago").await?;
+    says(&node, write).await?;
+
+    node.change_host_key().await?;
+    let ran = ssh(&node, "true").await?;
+    ensure!(
+        ran.code == Some(255) && ran.err.contains("Host key verification failed"),
+        "{ran:?}"
+    );
+    node.restore_host_key().await?;
+    says(&node, "true").await?;
+
+    node.revoke_sudo().await?;
+    let ran = ssh(&node, "sudo -n true").await?;
+    ensure!(
+        ran.code == Some(1) && ran.err.contains("a password is required"),
+        "{ran:?}"
+    );
+    node.grant_sudo().await?;
+    says(&node, "sudo -n true").await?;
+
+    let look = "sudo -n test -e /var/lib/archipelago/secrets/rpc-token && echo there || echo gone";
+    node.lose_token().await?;
+    ensure!(says(&node, look).await? == "gone");
+    node.restore_token().await?;
+    ensure!(says(&node, look).await? == "there");
+    node.stop().await?;
+    Ok(())
+}
+
+async fn another_program_takes_the_place_of_the_one_that_runs() -> anyhow::Result<()> {
+    let node = builder("stand-in-deploy")?.start().await?;
+    let program = program().context("archipelago is not built")?;
+    let folder = tempfile::tempdir()?;
+    let older = folder.path().join("older");
+    // The name of a method: an archipelago without it is an older one, to whoever calls it.
+    standin::without(&program, "package.reconcile", &older)?;
+    let call = "sudo -n archipelago rpc package.reconcile";
+    ensure!(!ssh(&node, call).await?.err.contains("no method"));
+    node.deploy(&older).await?;
+    let ran = ssh(&node, call).await?;
+    ensure!(
+        ran.code != Some(0) && ran.err.contains("package.reconcile"),
+        "{ran:?}"
+    );
+    let missing = standin::without(&program, "no such word in there", &older);
+    ensure!(missing.is_err_and(|error| error.to_string().contains("no such word")));
+    node.stop().await?;
+    Ok(())
+}
+
+/// The root of the sources.
+fn root() -> &'static Path {
+    archipelago_lab::image::inputs::source_root()
+}
