@@ -107,6 +107,8 @@ needed_to_build() {
 
 needed_for_labs() {
     need 'makes Debian lab images without a registry' mmdebstrap mmdebstrap have mmdebstrap
+    need 'logs into stand-ins for a node' openssh-client openssh-clients have ssh
+    need 'copies files to stand-ins for a node' rsync rsync have rsync
     # Who has chosen an engine has one.
     if [[ -n ${DOCKER_HOST:-} ]]; then
         return

@@ -15,8 +15,12 @@ const SLOW: &str = r#"
 tc qdisc replace dev eth0 root netem delay "$1" rate "$2kbit" 2>/dev/null ||
     tc qdisc replace dev eth0 root tbf rate "$2kbit" burst 32kb latency 400ms
 nft -f - <<END
-table inet stand_in { chain input { type filter hook input priority -300;
-    iifname "eth0" limit rate over $(($2 / 8)) kbytes/second burst 32 kbytes drop; } }
+table inet stand_in {
+    chain input {
+        type filter hook input priority -300;
+        iifname "eth0" limit rate over $(($2 / 8)) kbytes/second burst 32 kbytes drop;
+    }
+}
 END
 "#;
 /// Loses all that comes in and goes out.

@@ -8,10 +8,24 @@ pub(crate) fn missing(path: &str) -> Option<String> {
     if !podman_installed() && Wishes::from_env().docker_host.is_none() && listening().is_none() {
         return Some("there is no engine here (`cargo lab doctor`)".into());
     }
+    if path.starts_with("standin::") {
+        let missing = ["ssh", "ssh-keygen", "rsync"]
+            .into_iter()
+            .find(|name| !on_path(name));
+        if let Some(missing) = missing {
+            return Some(format!(
+                "{missing} is not installed, by which stand-ins are reached"
+            ));
+        }
+        if crate::standin::program().is_none() {
+            return Some("archipelago is not built: `cargo build --workspace`".into());
+        }
+    }
     let needs_own_engine = path.starts_with("session::")
         || path.starts_with("interrupted::")
         || path.starts_with("runner::")
         || path.starts_with("bad_image::")
+        || path == "standin::the_command_prints_what_finds_it_and_leaves_nothing"
         || path.contains("::no_engine")
         || path.contains("::an_engine_that_lacks_cap_sys_admin");
     if needs_own_engine && let Some(socket) = listening() {
