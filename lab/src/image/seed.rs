@@ -26,7 +26,7 @@ cp -a overlay overlay-images overlay-layers /usr/local/share/lab/storage/
 "#;
 
 /// What is done besides where the image is for stand-ins of a node: fills its registry.
-const SEED_NODE: &str = "sh -eu /usr/local/share/lab/node/seed\n";
+const SEED_NODE: &str = "sh /usr/local/share/lab/node/seed\n";
 
 /// All that is done for images of that flavour.
 pub(super) fn script(flavour: Flavour) -> String {
