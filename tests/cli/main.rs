@@ -2,6 +2,7 @@
 
 mod daemon;
 mod operations;
+mod stand_in;
 mod unit;
 
 use archipelago::cli::exit_code;

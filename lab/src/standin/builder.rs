@@ -1,6 +1,7 @@
 //! Describing and starting a stand-in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::keys::Keys;
 use super::toolchain::Toolchain;
@@ -29,6 +30,7 @@ pub struct StandInBuilder {
     name: Option<String>,
     base: Option<Base>,
     program: Option<PathBuf>,
+    deadline: Option<Duration>,
     no_toolchain: bool,
     kept: bool,
 }
@@ -52,6 +54,13 @@ impl StandInBuilder {
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
+        self
+    }
+
+    /// How long it may take to answer once it runs; as long as a lab may take to be ready, if not called.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -120,7 +129,7 @@ impl StandInBuilder {
         let mut stand_in = StandIn {
             // Until it is read below.
             port: 0,
-            deadline: super::deadline(),
+            deadline: self.deadline.unwrap_or_else(super::deadline),
             lab,
             settings,
             keys,

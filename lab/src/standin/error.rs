@@ -75,7 +75,7 @@ pub enum StandInError {
         awaited: String,
         /// How long.
         deadline: Duration,
-        /// The last answer.
+        /// The last answer, and the last lines that the service logged.
         last_seen: String,
     },
     /// A file of this machine.

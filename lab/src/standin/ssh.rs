@@ -10,6 +10,8 @@ use super::{SSH_PORT, StandIn, StandInError, io};
 
 /// How long one look at the service may take.
 const LOOK: Duration = Duration::from_secs(10);
+/// How much of the service's journal an error tells.
+const JOURNAL_LINES: usize = 10;
 /// How long to wait before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -50,6 +52,7 @@ impl StandIn {
             return Ok(());
         }
         let service = &self.settings.service;
+        let journal = self.lab.journal(Some(&service.name), JOURNAL_LINES).await?;
         Err(StandInError::Silent {
             lab: self.lab.id().to_owned(),
             awaited: format!(
@@ -57,7 +60,11 @@ impl StandIn {
                 service.path, service.port
             ),
             deadline: self.deadline,
-            last_seen,
+            last_seen: format!(
+                "{last_seen}; the journal of {}:\n{}",
+                service.name,
+                journal.trim_end()
+            ),
         })
     }
 

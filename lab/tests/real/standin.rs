@@ -1,5 +1,6 @@
 //! The stand-in for a node: what a script sees that logs in, and the faults it has to live with.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use archipelago_lab::StandIn;
 use archipelago_lab::image::Base;
+use archipelago_lab::lab::LabSummary;
+use archipelago_lab::session::keeper;
 use archipelago_lab::standin::{self, StandInBuilder};
 use tokio::io::AsyncWriteExt;
 
 use crate::processes::until;
-use crate::stage::Stage;
+use crate::stage::{Stage, host_engine};
 
 crate::registry::scenarios![
     whoever_logs_in_sees_a_node,
@@ -22,6 +25,7 @@ crate::registry::scenarios![
     it_reboots_and_loses_power_as_a_node_does,
     disk_keys_rights_and_token_fail_and_are_mended,
     another_program_takes_the_place_of_the_one_that_runs,
+    one_whose_service_does_not_come_up_says_why_and_leaves_nothing,
 ];
 
 /// Where the program under test is: cargo puts it beside the folder of test programs.
@@ -71,7 +75,7 @@ async fn says(node: &StandIn, command: &str) -> anyhow::Result<String> {
 
 async fn whoever_logs_in_sees_a_node() -> anyhow::Result<()> {
     let node = builder("stand-in-look")?.start().await?;
-    ensure!(says(&node, "id -un; hostname").await? == "archipelago\nstand-in-look");
+    ensure!(says(&node, "id -un; uname -n").await? == "archipelago\nstand-in-look");
     ensure!(says(&node, "sudo -n id -u").await? == "0");
     if Base::preferred()? == standin::BASE {
         let release = says(&node, ". /etc/os-release; echo $ID $VERSION_ID").await?;
@@ -411,6 +415,38 @@ async fn another_program_takes_the_place_of_the_one_that_runs() -> anyhow::Resul
     ensure!(missing.is_err_and(|error| error.to_string().contains("no such word")));
     node.stop().await?;
     Ok(())
+}
+
+async fn one_whose_service_does_not_come_up_says_why_and_leaves_nothing() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("bad");
+    std::fs::write(&program, "#!/bin/sh\necho no good; exit 3\n")?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let started = builder("stand-in-bad")?
+        .program(program)
+        .deadline(Duration::from_secs(3))
+        .start()
+        .await;
+    let text = started.err().context("it started")?.to_string();
+    for expected in ["200 for /health", "3 s", "forwarding failed", "no good"] {
+        ensure!(text.contains(expected), "no `{expected}` in {text}");
+    }
+    let docker = host_engine()?;
+    until("the stand-in is gone", async || {
+        let labs = keeper::ours(&docker)
+            .await
+            .map_err(|error| error.to_string())?;
+        let left: Vec<LabSummary> = labs
+            .iter()
+            .filter_map(LabSummary::of)
+            .filter(|lab| lab.name == "stand-in-bad")
+            .collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{left:?}")),
+        }
+    })
+    .await
 }
 
 /// The root of the sources.
