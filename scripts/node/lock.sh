@@ -2,7 +2,7 @@
 # The lock on a node under test: at any time one run has the node. Given to `sudo -n sh -s --` over ssh, by the target
 # `node` and by the scripts alike.
 #
-#   lock.sh take RUN HOLDER TTL_S [PID]   takes it for TTL_S seconds; whoever has it already, by RUN, has it for so much longer
+#   lock.sh take RUN HOLDER TTL_S [PID]   takes it for TTL_S seconds; RUN may have it already, and has it no shorter then
 #   lock.sh renew RUN HOLDER TTL_S [PID]  the same, but never takes what is not held
 #   lock.sh release RUN                   gives it back; what is not there is given back
 #   lock.sh show                          prints who has it, or nothing
@@ -47,13 +47,20 @@ utc() {
     date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ
 }
 
+# write SINCE
 write() {
-    since=$1
     # Whole or not at all, whenever this is cut off.
     printf '{"run":"%s","holder":"%s","pid":%s,"since":"%s","expires":"%s","until_uptime_s":%s}\n' \
-        "$RUN" "$HOLDER" "$PID" "$since" "$(utc "$TTL_S")" "$(($(uptime_s) + TTL_S))" >"$LOCK.new"
+        "$RUN" "$HOLDER" "$PID" "$1" "$(utc "$TTL_S")" "$(($(uptime_s) + TTL_S))" >"$LOCK.new"
     chmod 644 "$LOCK.new"
     mv "$LOCK.new" "$LOCK"
+}
+
+# What has the node for longer than TTL_S is around us.
+lengthen() {
+    if ! is_held || [ "$(field until_uptime_s)" -lt "$(($(uptime_s) + TTL_S))" ]; then
+        write "$(field since)"
+    fi
 }
 
 busy_if_anothers() {
@@ -66,7 +73,7 @@ busy_if_anothers() {
 take() {
     busy_if_anothers
     if is_held; then
-        write "$(field since)"
+        lengthen
         return
     fi
     if [ -e "$LOCK" ] && [ "$(field run)" != "$RUN" ]; then
@@ -82,7 +89,7 @@ renew() {
         complain "the lock of run $RUN is gone: it expired, or the node was started anew"
         exit "$NOT_HELD"
     fi
-    write "$(field since)"
+    lengthen
 }
 
 release() {

@@ -17,7 +17,7 @@ scenarios![
     dependents_wait_until_their_dependency_is_healthy look_every 3600,
     paused_and_done_containers_are_left_alone,
     container_that_never_stays_up_is_given_up_once_and_tried_again_in_the_slow_lane attempts 2 slow_lane 10,
-    killed_container_runs_again_within_seconds look_every 3600 events true,
+    killed_container_runs_again_within_seconds look_every 3600 events true harmless true,
     unhealthy_container_is_restarted_at_once look_every 3600 events true,
 ];
 

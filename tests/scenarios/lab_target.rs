@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use archipelago_lab::host::{CgroupFacts, Files};
+use archipelago_lab::image::Flavour;
 use archipelago_lab::{Lab, lab::LabError};
 use async_trait::async_trait;
-use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use axum::body::Body;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::http;
 use crate::lab_registry;
 use crate::registry::Scenario;
 use crate::stage::Stage;
@@ -69,6 +69,8 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
         Need::PowerLoss => None,
         // Every lab has it as PID 1.
         Need::Systemd => None,
+        // Programs run in it, and one flavour of the image has a registry that answers for docker.io.
+        Need::Http | Need::Catalog => None,
         Need::Registry => lab_registry::missing(),
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
@@ -129,6 +131,10 @@ async fn start(scenario: &Scenario) -> Result<Lab, LabError> {
     let mut builder = Lab::builder();
     if scenario.needs.contains(&Need::Registry) {
         builder = lab_registry::bring(builder);
+    }
+    if scenario.needs.contains(&Need::Catalog) {
+        // It has a registry that answers for docker.io.
+        builder = builder.flavour(Flavour::Node);
     }
     builder
         .name(scenario.name().replace("::", "-"))
@@ -250,35 +256,9 @@ async fn call(
     params: Value,
 ) -> Result<Result<Value, Value>, String> {
     let Way { address, token } = way(shared).await?;
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let request = axum::http::Request::post("/rpc/v1")
-        .header("host", address.to_string())
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {token}"))
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(|error| error.to_string())?;
-    let exchange = async {
-        let stream = tokio::net::TcpStream::connect(address)
-            .await
-            .map_err(|error| format!("connect to {address}: {error}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| archipelago_lab::chain(&error))?;
-        let connection = tokio::spawn(connection);
-        let answer = sender
-            .send_request(request)
-            .await
-            .map_err(|error| archipelago_lab::chain(&error))?;
-        let status = answer.status().as_u16();
-        let bytes = answer
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| archipelago_lab::chain(&error))?
-            .to_bytes();
-        connection.abort();
-        result_of(status, &bytes)
-    };
+    let request = http::call(&address.to_string(), &token, method, &params)?;
+    let exchange =
+        async { http::result_of(http::send(connect(address).await?, request).await?).await };
     tokio::time::timeout(CALL, exchange)
         .await
         .unwrap_or_else(|_| {
@@ -289,18 +269,9 @@ async fn call(
         })
 }
 
-/// The result or the error object of an answer.
-pub(crate) fn result_of(status: u16, bytes: &[u8]) -> Result<Result<Value, Value>, String> {
-    let text = String::from_utf8_lossy(bytes);
-    if status != 200 {
-        return Err(format!("HTTP {status}: {text}"));
-    }
-    let mut answer: Value =
-        serde_json::from_slice(bytes).map_err(|error| format!("{error} in {text}"))?;
-    Ok(match answer.get_mut("error") {
-        Some(error) => Err(error.take()),
-        None => Ok(answer["result"].take()),
-    })
+async fn connect(address: std::net::SocketAddr) -> Result<tokio::net::TcpStream, String> {
+    let stream = tokio::net::TcpStream::connect(address).await;
+    stream.map_err(|error| format!("connect to {address}: {error}"))
 }
 
 /// Makes the fixture app in a container do something, by its own command.
@@ -333,6 +304,8 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
 const KILL: &str = "kill -KILL \"$(podman inspect --format '{{.State.Pid}}' \"$1\")\"";
 /// The same, and podman's monitor of it first: nobody tells podman.
 const KILL_BOTH: &str = "set -- $(podman inspect --format '{{.State.ConmonPid}} {{.State.Pid}}' \"$1\") && kill -KILL \"$1\" && kill -KILL \"$2\"";
+/// Prints the status of `GET $2` on port `$1`; nothing else in a lab speaks HTTP by hand.
+const GET: &str = r#"exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 && read -r _ status _ <&3 && echo "$status""#;
 /// Puts a small file system with the same files over the state folder, and fills it to the last byte.
 const FILL: &str = "cd /var/lib/archipelago && mkdir /run/small && mount -t tmpfs -o size=256k,mode=700 small /run/small && cp -a . /run/small && mount --bind /run/small /var/lib/archipelago && ! dd if=/dev/zero of=/var/lib/archipelago/filler bs=1k 2>/dev/null";
 
@@ -393,24 +366,10 @@ impl Target for Node {
 
     async fn open(&self, path: &str) -> Result<(u16, Body), String> {
         let Way { address, token } = way(&self.lab).await?;
-        let request = axum::http::Request::get(path)
-            .header("host", address.to_string())
-            .header("authorization", format!("Bearer {token}"))
-            .body(Full::<Bytes>::default())
-            .map_err(|error| error.to_string())?;
+        let request = http::get(&address.to_string(), Some(&token), path)?;
         let open = async {
-            let stream = tokio::net::TcpStream::connect(address)
-                .await
-                .map_err(|error| format!("connect to {address}: {error}"))?;
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(|error| archipelago_lab::chain(&error))?;
-            // It ends when the body is dropped, or has ended.
-            tokio::spawn(connection);
-            let answer = sender.send_request(request).await;
-            let answer = answer.map_err(|error| archipelago_lab::chain(&error))?;
-            Ok((answer.status().as_u16(), Body::new(answer.into_body())))
+            let answer = http::send(connect(address).await?, request).await?;
+            Ok((answer.status().as_u16(), answer.into_body()))
         };
         tokio::time::timeout(CALL, open).await.unwrap_or_else(|_| {
             Err(format!(
@@ -438,6 +397,26 @@ impl Target for Node {
             stdout: output.stdout_text(),
             stderr: output.stderr_text(),
         })
+    }
+
+    async fn http_status(&self, port: u16, path: &str) -> Result<Result<u16, String>, String> {
+        lab!(self.lab, lab);
+        let port = port.to_string();
+        let output = lab.exec(&["bash", "-c", GET, "bash", &port, path]).await;
+        let output = output.map_err(chain)?;
+        let status = output.stdout_text().trim().parse();
+        Ok(status.map_err(|_| output.stderr_text()))
+    }
+
+    async fn journal(&self) -> Result<String, String> {
+        lab!(self.lab, lab);
+        let argv = [
+            "journalctl",
+            "--quiet",
+            "--output=cat",
+            "--unit=archipelago",
+        ];
+        lab.succeed(&argv).await.map_err(chain)
     }
 
     async fn add_app(&self, id: &str, manifest: &str) -> Result<(), String> {

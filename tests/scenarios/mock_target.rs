@@ -13,9 +13,10 @@ use archipelago::host::MockHost;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::http;
 use crate::registry::Scenario;
 use crate::stage::Stage;
 use crate::target::{Call, Fault, Need, Output, Remote, Target};
@@ -27,7 +28,9 @@ const REMOTE: &str = "localhost:5000/app:1";
 pub(crate) fn cannot(need: Need) -> Option<String> {
     match need {
         Need::MemoryLimit | Need::PowerLoss | Need::Registry => None,
+        Need::Catalog => None,
         Need::Systemd => Some("no systemd runs in it".to_owned()),
+        Need::Http => Some("no program runs in it".to_owned()),
     }
 }
 
@@ -94,6 +97,7 @@ impl Mock {
         std::fs::create_dir(&config.apps_dir).map_err(|error| format!("no folder: {error}"))?;
         let podman = MockPodman::new();
         podman.add_image(archipelago_lab::image::FIXTURE_IMAGE);
+        podman.publish(&crate::smoke::image()?);
         let mut mock = Self {
             clock: Arc::new(VirtualClock::new(podman.now())),
             podman,
@@ -133,21 +137,12 @@ async fn call(
     method: &str,
     params: Value,
 ) -> Result<Result<Value, Value>, String> {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let request = Request::post("/rpc/v1")
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {token}"))
-        .body(Body::from(body.to_string()))
-        .map_err(|error| error.to_string())?;
+    let request = http::call("localhost", &token, method, &params)?;
     let answer = router
-        .oneshot(request)
+        .oneshot(request.map(Body::new))
         .await
         .map_err(|error| error.to_string())?;
-    let status = answer.status();
-    let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX)
-        .await
-        .map_err(|error| error.to_string())?;
-    super::lab_target::result_of(status.as_u16(), &bytes)
+    http::result_of(answer).await
 }
 
 #[async_trait]

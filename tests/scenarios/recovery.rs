@@ -9,7 +9,7 @@ use crate::target::Fault;
 
 scenarios![
     after_power_loss_all_that_ran_runs_again_in_order needs [PowerLoss],
-    daemon_that_ends_leaves_containers_running,
+    daemon_that_ends_leaves_containers_running harmless true,
     install_that_was_killed_is_undone,
     uninstall_that_was_killed_is_finished,
     stop_that_was_killed_is_finished,

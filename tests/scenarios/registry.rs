@@ -24,6 +24,9 @@ pub(crate) struct Scenario {
     pub(crate) events: bool,
     /// What a target must be able to give; where it cannot, the trial is ignored.
     pub(crate) needs: &'static [Need],
+    /// Whether it runs on a live node as well: it needs none of the settings above to be other than there, and touches nothing
+    /// that it did not install.
+    pub(crate) is_harmless: bool,
     /// Starts it.
     pub(crate) run: for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
 }
@@ -37,7 +40,7 @@ impl Scenario {
 }
 
 /// Lists the scenarios of a module: `scenarios![one, two look_every 3600 events true attempts 2 slow_lane 5 needs
-/// [MemoryLimit]]`. One that is left out is dead code, and does not build. With `look_every` the monitor does not follow
+/// [MemoryLimit] harmless true]`. One that is left out is dead code, and does not build. With `look_every` the monitor does not follow
 /// events, unless it says `events true` after it.
 macro_rules! scenarios {
     (@every) => { 1 };
@@ -45,11 +48,13 @@ macro_rules! scenarios {
     (@events [] []) => { true };
     (@events [$every:literal] []) => { false };
     (@events [$every:literal] [$events:literal]) => { $events };
+    (@harmless) => { false };
+    (@harmless $harmless:literal) => { $harmless };
     (@attempts) => { 10 };
     (@attempts $attempts:literal) => { $attempts };
     (@slow_lane) => { 21600 };
     (@slow_lane $slow_lane:literal) => { $slow_lane };
-    ($($function:ident $(look_every $every:literal)? $(events $events:literal)? $(attempts $attempts:literal)? $(slow_lane $slow_lane:literal)? $(needs [$($need:ident),*])?),* $(,)?) => {
+    ($($function:ident $(look_every $every:literal)? $(events $events:literal)? $(attempts $attempts:literal)? $(slow_lane $slow_lane:literal)? $(needs [$($need:ident),*])? $(harmless $harmless:literal)?),* $(,)?) => {
         pub(crate) const SCENARIOS: &[$crate::registry::Scenario] = &[
             $($crate::registry::Scenario {
                 module: module_path!(),
@@ -59,6 +64,7 @@ macro_rules! scenarios {
                 slow_lane: $crate::registry::scenarios!(@slow_lane $($slow_lane)?),
                 events: $crate::registry::scenarios!(@events [$($every)?] [$($events)?]),
                 needs: &[$($($crate::target::Need::$need),*)?],
+                is_harmless: $crate::registry::scenarios!(@harmless $($harmless)?),
                 run: |stage| Box::pin($function(stage)),
             }),*
         ];

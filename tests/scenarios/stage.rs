@@ -340,6 +340,52 @@ impl Stage {
         }
     }
 
+    /// Waits until a container runs that was started at another time than this, as podman has it.
+    pub(crate) async fn until_started_after(&mut self, container: &str, before: &Value) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let argv = ["container", "inspect", container];
+            let output = self.target.podman(&argv).await?;
+            let inspected: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
+            let state = &inspected[0]["State"];
+            if state["Running"] == true && state["StartedAt"] != *before {
+                self.note(format!("`{container}` runs anew"));
+                return Ok(());
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "`{container}`, started at {before}, did not run anew within {} s; last seen: {state:#}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
+    /// Waits until `GET path` on a port of the node has this status.
+    pub(crate) async fn until_http(&mut self, port: u16, path: &str, status: u16) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let seen = self.target.http_status(port, path).await?;
+            if seen == Ok(status) {
+                self.note(format!("GET {path} on port {port} -> {status}"));
+                return Ok(());
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "GET {path} on port {port} was not answered with {status} within {} s; last seen: {seen:?}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
+    /// What the daemon wrote to the journal since the target was opened.
+    pub(crate) async fn journal(&mut self) -> Result<String, String> {
+        self.target.journal().await
+    }
+
     /// Waits until what is remembered of a container's restarts is as `condition` wants it.
     pub(crate) async fn until_tracked(
         &mut self,

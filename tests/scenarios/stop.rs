@@ -7,9 +7,9 @@ use crate::registry::{Outcome, scenarios};
 use crate::stage::{Stage, expect};
 
 scenarios![
-    user_stopped_package_is_left_alone_also_after_a_daemon_restart,
-    containers_stop_in_reverse_order_each_with_its_grace,
-    second_operation_is_refused_while_one_runs,
+    user_stopped_package_is_left_alone_also_after_a_daemon_restart harmless true,
+    containers_stop_in_reverse_order_each_with_its_grace harmless true,
+    second_operation_is_refused_while_one_runs harmless true,
 ];
 
 async fn user_stopped_package_is_left_alone_also_after_a_daemon_restart(

@@ -28,6 +28,10 @@ pub(crate) enum Need {
     Systemd,
     /// A registry of the node's own.
     Registry,
+    /// Programs run in containers, and can be asked over the network.
+    Http,
+    /// The image of the catalog's package that the smoke stage installs.
+    Catalog,
 }
 
 /// An image in a registry of the node's own, which podman has not pulled yet.
@@ -94,6 +98,16 @@ pub(crate) trait Target: Send + Sync {
     async fn closed_registry(&self, image: &str) -> Result<String, String>;
     /// Makes the health monitor look now.
     async fn look_now(&self) -> Result<(), String>;
+    /// The status of `GET path` on a port of the node; the inner error is why nobody answered.
+    async fn http_status(&self, port: u16, path: &str) -> Result<Result<u16, String>, String> {
+        Err(format!(
+            "this target has nobody who could be asked for {path} on port {port}"
+        ))
+    }
+    /// What the daemon wrote to the journal since the target was opened, where there is a systemd.
+    async fn journal(&self) -> Result<String, String> {
+        Err("this target has no journal".to_owned())
+    }
     /// A command on the node, where there is a systemd.
     async fn shell(&self, argv: &[&str]) -> Result<Output, String> {
         Err(format!("this target has no shell for {argv:?}"))

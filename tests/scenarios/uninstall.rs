@@ -8,7 +8,7 @@ use crate::stage::{Stage, expect};
 
 scenarios![
     leaves_nothing_behind_and_touches_nobody_else,
-    dependents_guard_a_package_unless_forced,
+    dependents_guard_a_package_unless_forced harmless true,
     kept_data_is_found_by_the_next_install,
 ];
 

@@ -128,7 +128,10 @@ pub async fn build(
 }
 
 /// Compiles the fixture app with the cargo that is there; returns the program.
-async fn compile_fixture() -> Result<Vec<u8>, ImageError> {
+///
+/// # Errors
+/// cargo is not there, or cannot build it.
+pub async fn compile_fixture() -> Result<Vec<u8>, ImageError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = tokio::process::Command::new(cargo);
     command
