@@ -1,0 +1,44 @@
+//! The node stage, end to end, against a stand-in for the node: what people and CI start is started here, and must leave the
+//! stand-in as it was, whatever goes wrong.
+//!
+//! All trials are `lab::node_stage::…` and run in the profile `lab`. Each has a stand-in of its own. No trial can reach any
+//! other machine: all are started with the guard set, which refuses what is not loopback before anything is sent.
+
+mod node;
+mod program;
+mod target;
+mod trial;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    archipelago_lab::init();
+    let arguments = Arguments::from_args();
+    let unfit = trial::unfit();
+    let mut wanted = false;
+    let mut trials = Vec::new();
+    for trial in target::TRIALS {
+        let name = trial.name();
+        match &unfit {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => wanted |= trial::is_wanted(&name, &arguments),
+        }
+        let run = || trial::run(trial).map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(unfit.is_some()));
+    }
+    if !arguments.list && wanted {
+        // A runner that is killed takes no trials with it by itself.
+        if let Err(error) = archipelago_lab::die_with_parent() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
+        // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
+        if let Err(error) = archipelago_lab::enter() {
+            eprintln!("no lab: {}", archipelago_lab::chain(&error));
+            return ExitCode::from(101);
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

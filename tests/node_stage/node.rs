@@ -1,0 +1,144 @@
+//! The stand-in, looked at past ssh and past the target under test.
+
+use std::process::Stdio;
+
+use archipelago_lab::StandIn;
+
+use crate::trial::Outcome;
+
+const LOCK: &str = include_str!("../../scripts/node/lock.sh");
+/// All that tests could leave on a node, and that is not the daemon's own.
+const HELD: &str = r#"
+podman ps --all --format 'container {{.Names}} {{.State}}'
+podman volume ls --format 'volume {{.Name}}'
+podman network ls --format 'network {{.Name}}'
+podman secret ls --format 'secret {{.Name}}'
+podman images --format 'image {{.Repository}}:{{.Tag}}'
+find /etc/archipelago /var/lib/archipelago-node* /run/lock -name 'archipelago*' -o -path '/etc/archipelago/*' 2>/dev/null
+find /var/lib/archipelago/packages /var/lib/archipelago/secrets -type f 2>/dev/null
+ps -e -o user= -o comm= | grep -E 'conmon|sshd-session|sshd.*archipelago' | sort | uniq -c
+archipelago status 2>/dev/null
+:
+"#;
+/// A package of the user's.
+const USERS: &str = r#"mkdir -p /etc/archipelago/apps && cat >/etc/archipelago/apps/users.toml <<'END'
+id = "users"
+title = "Of the user"
+version = "1"
+
+[[containers]]
+name = "users"
+image = "localhost/archipelago-fixture:latest"
+command = ["serve", "8080"]
+tier = 2
+volumes = [{ name = "users-data", path = "/data" }]
+END
+archipelago install users"#;
+
+/// Runs a shell script on the node as root; its standard output.
+pub(crate) async fn sh(node: &StandIn, script: &str) -> Result<String, String> {
+    let output = node.lab().succeed(&["sh", "-c", script]).await;
+    output.map_err(|error| archipelago_lab::chain(&error))
+}
+
+/// What a node holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ours(String);
+
+impl Ours {
+    pub(crate) async fn of(node: &StandIn) -> Result<Self, String> {
+        sh(node, HELD).await.map(Self)
+    }
+
+    /// It holds the same again.
+    pub(crate) async fn is_all_there_is(&self, node: &StandIn) -> Outcome {
+        let look = async || {
+            let now = Self::of(node).await?;
+            if now == *self {
+                Ok(())
+            } else {
+                Err(format!("before:\n{}\nnow:\n{}", self.0, now.0))
+            }
+        };
+        // sshd takes a moment to see that a connection has ended.
+        crate::program::until(
+            "the node is as it was",
+            std::time::Duration::from_secs(10),
+            look,
+        )
+        .await
+    }
+}
+
+/// Installs a package of the user's.
+pub(crate) async fn install_users_package(node: &StandIn) -> Outcome {
+    sh(node, USERS).await.map(drop)
+}
+
+/// When that was started, and as what.
+pub(crate) async fn users_package(node: &StandIn) -> Result<String, String> {
+    sh(
+        node,
+        "podman inspect --format '{{.State.StartedAt}} {{.State.Pid}} {{.Id}}' users",
+    )
+    .await
+}
+
+/// Asks for the lock as another run would.
+pub(crate) async fn lock(node: &StandIn, command: &str, run: &str) -> Outcome {
+    let argv = [
+        "sh",
+        "-c",
+        LOCK,
+        "lock.sh",
+        command,
+        run,
+        "you@there",
+        "600",
+    ];
+    let asked = node.lab().succeed(&argv).await;
+    asked
+        .map(drop)
+        .map_err(|error| archipelago_lab::chain(&error))
+}
+
+/// As if so much time had gone by: nobody waits a minute for it.
+pub(crate) async fn let_the_lease_end(node: &StandIn) -> Outcome {
+    let script = r#"file=/run/lock/archipelago-node-test.lock
+test ! -e "$file" || { sed -i 's/"until_uptime_s":[0-9]*/"until_uptime_s":0/' "$file"; }"#;
+    sh(node, script).await.map(drop)
+}
+
+/// Makes a key that no node knows.
+pub(crate) async fn make_key(path: &str) -> Outcome {
+    let status = tokio::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", path])
+        .stdin(Stdio::null())
+        .status()
+        .await
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("ssh-keygen: {status}"))
+    }
+}
+
+/// Command lines of this machine's processes with a text in them.
+pub(crate) fn processes_of(text: &str) -> Result<Vec<String>, String> {
+    let entries = std::fs::read_dir("/proc").map_err(|error| error.to_string())?;
+    let lines = entries.flatten().filter_map(|entry| {
+        let bytes = std::fs::read(entry.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    });
+    Ok(lines.filter(|line| line.contains(text)).collect())
+}
+
+/// The folder with sockets of a process, where there is one.
+pub(crate) fn folder_of(pid: u32) -> Result<Option<String>, String> {
+    let entries = std::fs::read_dir(std::env::temp_dir()).map_err(|error| error.to_string())?;
+    let mut names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.find(|name| name.starts_with(&format!("archipelago-node-{pid}-"))))
+}

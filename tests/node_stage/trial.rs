@@ -1,0 +1,107 @@
+//! A trial: a function on a stand-in of its own.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use archipelago_lab::StandIn;
+use libtest_mimic::Arguments;
+
+/// What a trial ends with.
+pub(crate) type Outcome = Result<(), String>;
+
+/// One trial.
+pub(crate) struct StageTrial {
+    /// `module_path!()` of where it stands.
+    pub(crate) module: &'static str,
+    /// The function's name.
+    pub(crate) function: &'static str,
+    /// Starts it.
+    pub(crate) run: for<'a> fn(&'a mut StandIn) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>,
+}
+
+impl StageTrial {
+    /// `lab::node_stage::target::smoke_is_green`.
+    pub(crate) fn name(&self) -> String {
+        format!("lab::{}::{}", self.module, self.function)
+    }
+}
+
+/// Lists the trials of a module. One that is left out is dead code, and does not build.
+macro_rules! trials {
+    ($($function:ident),* $(,)?) => {
+        pub(crate) const TRIALS: &[$crate::trial::StageTrial] = &[
+            $($crate::trial::StageTrial {
+                module: module_path!(),
+                function: stringify!($function),
+                run: |node| Box::pin($function(node)),
+            }),*
+        ];
+    };
+}
+pub(crate) use trials;
+
+/// Why this host can have no stand-in; none where it can, or where only trying tells. Touches no engine.
+pub(crate) fn unfit() -> Option<String> {
+    if !on_path("ssh") || !on_path("ssh-keygen") {
+        return Some("no ssh: Debian's package is openssh-client, Fedora's openssh-clients".into());
+    }
+    if std::env::var_os("DOCKER_HOST").is_some()
+        || archipelago_lab::engine::service::podman_installed()
+    {
+        return None;
+    }
+    let sockets = archipelago_lab::engine::Wishes::from_env().sockets();
+    let mut sockets = sockets.iter();
+    let there = sockets.any(|socket| Path::new(socket.0.trim_start_matches("unix://")).exists());
+    (!there).then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Whether a trial will run: libtest-mimic's own rules for names.
+pub(crate) fn is_wanted(name: &str, arguments: &Arguments) -> bool {
+    let fits = |wanted: &String| {
+        if arguments.exact {
+            name == *wanted
+        } else {
+            name.contains(wanted.as_str())
+        }
+    };
+    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
+}
+
+/// Runs a trial on a fresh stand-in; on failure keeps all that can be learned of it.
+pub(crate) fn run(trial: &StageTrial) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(async {
+        let mut node = StandIn::builder()
+            .name(trial.function.replace('_', "-"))
+            .program(env!("CARGO_BIN_EXE_archipelago"))
+            .start()
+            .await
+            .map_err(|error| archipelago_lab::chain(&error))?;
+        let mut outcome = (trial.run)(&mut node).await;
+        if let Err(error) = &mut outcome {
+            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+                .join("target/node-stage")
+                .join(trial.function);
+            match node.lab().evidence(&folder).await {
+                Ok(_) => error.push_str(&format!("\n\nevidence: {}", folder.display())),
+                Err(none) => {
+                    error.push_str(&format!(
+                        "\n\nno evidence: {}",
+                        archipelago_lab::chain(&none)
+                    ));
+                }
+            }
+        }
+        let stopped = node.stop().await;
+        outcome.and(stopped.map_err(|error| archipelago_lab::chain(&error)))
+    })
+}
