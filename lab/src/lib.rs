@@ -5,7 +5,7 @@
 //! engine ── finds or starts the outer engine        image ── builds what labs are started from
 //!    └────────────── session ── keeper watches owners ──┐        │
 //!                                                       ▼        ▼
-//!                                    lab ── start, exec, files, power loss, evidence ── cli, bench
+//!                                    lab ── start, exec, files, power loss, evidence ── standin, cli, bench
 //! ```
 //!
 //! ```no_run

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use archipelago_lab::image::{ImageError, UnknownBase};
+use archipelago_lab::standin::StandInError;
 use archipelago_lab::{LabError, SessionError};
 
 /// Something else went wrong.
@@ -42,21 +43,42 @@ pub(crate) fn of(error: &anyhow::Error) -> ExitCode {
             if cause.is::<ImageError>() {
                 return Some(IMAGE);
             }
-            match cause.downcast_ref::<LabError>()? {
-                LabError::Session(_)
-                | LabError::Engine(_)
-                | LabError::NotEntered
-                | LabError::Unprivileged { .. } => Some(NO_ENGINE),
-                LabError::Image(_) => Some(IMAGE),
-                LabError::Start { .. } | LabError::NotReady { .. } => Some(NOT_READY),
-                LabError::Which(_) => Some(USAGE),
-                LabError::Refused { .. }
-                | LabError::ExecTimedOut { .. }
-                | LabError::ExecFailed { .. }
-                | LabError::NotPublished { .. }
-                | LabError::Io { .. } => Some(FAILED),
+            if let Some(error) = cause.downcast_ref::<StandInError>() {
+                return Some(of_stand_in(error));
             }
+            cause.downcast_ref::<LabError>().map(of_lab)
         })
         .unwrap_or(FAILED);
     ExitCode::from(code)
+}
+
+fn of_lab(error: &LabError) -> u8 {
+    match error {
+        LabError::Session(_)
+        | LabError::Engine(_)
+        | LabError::NotEntered
+        | LabError::Unprivileged { .. } => NO_ENGINE,
+        LabError::Image(_) => IMAGE,
+        LabError::Start { .. } | LabError::NotReady { .. } => NOT_READY,
+        LabError::Which(_) => USAGE,
+        LabError::Refused { .. }
+        | LabError::ExecTimedOut { .. }
+        | LabError::ExecFailed { .. }
+        | LabError::NotPublished { .. }
+        | LabError::Io { .. } => FAILED,
+    }
+}
+
+fn of_stand_in(error: &StandInError) -> u8 {
+    match error {
+        StandInError::Lab(error) => of_lab(error),
+        StandInError::RemoteEngine { .. } => NO_ENGINE,
+        StandInError::Silent { .. } => NOT_READY,
+        StandInError::Settings { .. }
+        | StandInError::Build { .. }
+        | StandInError::NoToolchain { .. }
+        | StandInError::NoSuchWord { .. }
+        | StandInError::Program { .. }
+        | StandInError::Io { .. } => FAILED,
+    }
 }

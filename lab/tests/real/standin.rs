@@ -179,6 +179,10 @@ async fn the_command_prints_what_finds_it_and_leaves_nothing() -> anyhow::Result
     ensure!(Path::new(&key).exists());
     stage.succeed(&["node-down", "stand-in-cli"]).await?;
     ensure!(!Path::new(&key).exists(), "the key is still there");
+    stage
+        .lab(&["node-down", "stand-in-cli"])
+        .await?
+        .expect(2, &["no lab is called `stand-in-cli`"])?;
     stage.nothing_is_left(&[footprint]).await
 }
 
