@@ -19,7 +19,7 @@ use archipelago::container::mock_podman::MockContainer;
 use archipelago::container::status::ContainerState;
 use serde_json::{Value, json};
 
-use node::{Catch, IMAGE, Node, container};
+use node::{IMAGE, Node, container};
 
 const REMOTE: &str = "registry.example/api:1";
 
@@ -93,8 +93,8 @@ fn others_started(node: &Node, from: usize) -> Vec<String> {
 }
 
 /// Kills the daemon at each command line of `method` in turn, before or after podman has carried it out, and starts it
-/// again. What is there in the end must be one of `ends`, each of which must come about at least once. Each kill is on a
-/// copy of `seed`, whose daemon has ended, to which `damage` was done.
+/// again. What is there in the end must be one of `ends`, each of which must come about at least once. The operation is run
+/// once, on a copy of `seed`, whose daemon has ended, to which `damage` was done.
 async fn kill_at_every_step(
     seed: &Node,
     damage: impl AsyncFn(&Node),
@@ -104,36 +104,21 @@ async fn kill_at_every_step(
     is_done: bool,
 ) {
     let mut seen = BTreeSet::new();
-    let mut passing = 0;
-    loop {
-        let mut node = seed.copy().await;
-        damage(&node).await;
-        let from = node.podman.calls().len();
-        node.catch(Catch {
-            verb: None,
-            passing,
-            is_done,
-        });
-        let call = node.rpc(method, params.clone());
-        let is_caught = tokio::select! {
-            is_caught = node.is_caught() => is_caught,
-            outcome = call => {
-                // The operation is over; what the monitor does afterwards is not meant here.
-                assert!(outcome.is_ok(), "{method}: {outcome:?}");
-                false
-            }
-        };
-        if !is_caught {
-            assert!(passing > 2, "{method} did nothing");
-            break;
-        }
-        let at = node.podman.calls().last().cloned().unwrap_or_default();
+    let mut node = seed.copy().await;
+    damage(&node).await;
+    let from = node.podman.calls().len();
+    let call = node.rpc(method, params);
+    let (outcome, all) = node.keeping_remains(is_done, call).await;
+    assert!(outcome.is_ok(), "{method}: {outcome:?}");
+    assert!(all.len() > 2, "{method} did nothing");
+    node.kill_daemon().await;
+    for (passing, remains) in all.into_iter().enumerate() {
         let place = format!(
-            "{method}, killed {} its command {passing}, near `podman {}`",
+            "{method}, killed {} its command {passing}, `podman {}`",
             if is_done { "after" } else { "before" },
-            at.join(" ")
+            remains.args.join(" ")
         );
-        node.kill_daemon().await;
+        let mut node = node.left_as(remains);
         node.start_daemon().await;
         // What the next daemon does by itself takes moments; where a `podman stop` was cut short, its grace.
         let mut now = census(&node).await;
@@ -168,7 +153,8 @@ async fn kill_at_every_step(
             let next = node.rpc(next, json!({ "id": "shop" })).await;
             assert!(next.is_ok(), "{place}: {next:?}");
         }
-        passing += 1;
+        // Else its monitor would go on looking, in all the time that the others take.
+        node.kill_daemon().await;
     }
     let all: BTreeSet<String> = ends.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(seen, all, "{method}");
@@ -238,7 +224,9 @@ macro_rules! at_every_step {
             async fn run(is_done: bool) {
                 let mut seed = node_with_neighbours().await;
                 seed.shutdown().await;
-                let wholes = wholes(&seed.copy().await).await;
+                let mut copy = seed.copy().await;
+                let wholes = wholes(&copy).await;
+                copy.kill_daemon().await;
                 seed.start_daemon().await;
                 $prepare(&seed).await;
                 seed.shutdown().await;
@@ -279,29 +267,16 @@ mod update {
         let mut ends = BTreeSet::new();
         let mut seed = installed().await;
         seed.shutdown().await;
-        for passing in 0.. {
-            let mut node = seed.copy().await;
-            let before = census(&node).await.len();
-            shop(&node, "2", command);
-            node.catch(Catch {
-                verb: None,
-                passing,
-                is_done,
-            });
-            let is_caught = tokio::select! {
-                is_caught = node.is_caught() => is_caught,
-                outcome = update(&node) => {
-                    assert_eq!(outcome.is_ok(), command == "serve 2", "{outcome:?}");
-                    false
-                }
-            };
-            if !is_caught {
-                assert!(passing > 10, "the update did nothing");
-                break;
-            }
-            let at = node.podman.calls().last().cloned().unwrap_or_default();
-            let place = format!("killed at command {passing}, near {}", at.join(" "));
-            node.kill_daemon().await;
+        let mut node = seed.copy().await;
+        let before = census(&node).await.len();
+        shop(&node, "2", command);
+        let (outcome, all) = node.keeping_remains(is_done, update(&node)).await;
+        assert_eq!(outcome.is_ok(), command == "serve 2", "{outcome:?}");
+        assert!(all.len() > 10, "the update did nothing");
+        node.kill_daemon().await;
+        for (passing, remains) in all.into_iter().enumerate() {
+            let place = format!("killed at command {passing}, {}", remains.args.join(" "));
+            let mut node = node.left_as(remains);
             node.start_daemon().await;
             let end = |node: &Node| {
                 let now = containers(node);
@@ -322,6 +297,7 @@ mod update {
             assert_eq!(package["version"], version, "{place}");
             let after = census(&node).await;
             assert_eq!(after.len(), before, "{place}: {after:?}");
+            node.kill_daemon().await;
         }
         assert_eq!(ends, awaited.iter().copied().collect());
     }

@@ -23,6 +23,12 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
+#[path = "remains.rs"]
+mod remains;
+
+use self::remains::Keeping;
+pub(crate) use self::remains::Remains;
+
 /// The fixture image.
 pub(crate) const IMAGE: &str = "localhost/archipelago-fixture:latest";
 
@@ -32,6 +38,7 @@ struct Line {
     is_cut: Arc<AtomicBool>,
     mood: Arc<Mutex<Mood>>,
     trap: Arc<Trap>,
+    keeping: Arc<Keeping>,
     hangs: Arc<AtomicBool>,
     slowness: Arc<AtomicU64>,
 }
@@ -136,7 +143,10 @@ impl CommandExecutor for Line {
             return Ok(output);
         }
         let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
-            return self.podman.execute(program, args).await;
+            self.keeping.at(args, &self.podman, false);
+            let output = self.podman.execute(program, args).await;
+            self.keeping.at(args, &self.podman, true);
+            return output;
         };
         if catch.is_done {
             drop(self.podman.execute(program, args).await);
@@ -161,7 +171,10 @@ impl CommandExecutor for Line {
             });
         }
         let Some(catch) = self.trap.catches(args.first().copied().unwrap_or_default()) else {
-            return self.podman.stream(program, args, on_line).await;
+            self.keeping.at(args, &self.podman, false);
+            let code = self.podman.stream(program, args, on_line).await;
+            self.keeping.at(args, &self.podman, true);
+            return code;
         };
         if catch.is_done {
             drop(self.podman.stream(program, args, on_line).await);
@@ -181,6 +194,7 @@ fn printing(stdout: &[u8]) -> CommandOutput {
 
 pub(crate) struct Node {
     trap: Arc<Trap>,
+    keeping: Arc<Keeping>,
     mood: Arc<Mutex<Mood>>,
     /// While it is true the daemon cannot start podman.
     pub(crate) is_cut: Arc<AtomicBool>,
@@ -248,6 +262,7 @@ impl Node {
             hangs: Arc::default(),
             slowness: Arc::default(),
             trap: Arc::default(),
+            keeping: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Well)),
             host: MockHost::new(),
             config,
@@ -266,8 +281,34 @@ impl Node {
         assert!(self.daemon.is_none(), "files are copied whole");
         let dir = fast_folder();
         copy_folder(self.dir.path(), dir.path());
-        let podman = self.podman.copy();
-        let mut node = Self {
+        let mut node = self.like(dir, self.podman.copy(), MockHost::new());
+        node.start_daemon().await;
+        node.look_and_wait(Duration::from_secs(1)).await;
+        node
+    }
+
+    /// Does `work`, and keeps what a kill would leave at each of the daemon's command lines meanwhile: before podman
+    /// carries it out, or after that where `is_done`.
+    pub(crate) async fn keeping_remains<T>(
+        &self,
+        is_done: bool,
+        work: impl Future<Output = T>,
+    ) -> (T, Vec<Remains>) {
+        self.keeping.begin(self.dir.path(), is_done);
+        let result = work.await;
+        (result, self.keeping.end())
+    }
+
+    /// The node as the kill has left it: the same files, podman and machine at the same time. This one's daemon must have
+    /// ended.
+    pub(crate) fn left_as(&self, remains: Remains) -> Self {
+        assert!(self.daemon.is_none(), "the one that was killed");
+        self.like(remains.dir, remains.podman.podman(), self.host.clone())
+    }
+
+    /// A node of the same settings without a daemon.
+    fn like(&self, dir: tempfile::TempDir, podman: MockPodman, host: MockHost) -> Self {
+        Self {
             clock: Arc::new(JumpingClock {
                 steady: VirtualClock::new(podman.now()),
                 seconds: AtomicI64::new(self.clock.seconds.load(Ordering::Relaxed)),
@@ -277,8 +318,9 @@ impl Node {
             hangs: Arc::default(),
             slowness: Arc::default(),
             trap: Arc::default(),
+            keeping: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Well)),
-            host: MockHost::new(),
+            host,
             config: Config {
                 state_dir: dir.path().join("state"),
                 apps_dir: dir.path().join("apps"),
@@ -288,10 +330,7 @@ impl Node {
             daemon: None,
             router: OnceLock::new(),
             dir,
-        };
-        node.start_daemon().await;
-        node.look_and_wait(Duration::from_secs(1)).await;
-        node
+        }
     }
 
     pub(crate) fn try_daemon(&self) -> Result<Daemon, archipelago::daemon::StartError> {
@@ -303,6 +342,7 @@ impl Node {
                 hangs: Arc::clone(&self.hangs),
                 slowness: Arc::clone(&self.slowness),
                 trap: Arc::clone(&self.trap),
+                keeping: Arc::clone(&self.keeping),
                 mood: Arc::clone(&self.mood),
             }),
             self.clock.clone(),

@@ -359,3 +359,32 @@ async fn a_copied_node_goes_on_where_the_other_ended_and_its_own_way() {
     let entry = node.package("echo").await;
     assert!(entry.is_some(), "files are others");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_kill_leaves_is_kept_for_each_command_and_ages_not() {
+    let mut node = Node::new().await;
+    node.app("echo", "serve 8080", "");
+    for is_done in [false, true] {
+        let from = node.podman.calls().len();
+        let install = node.rpc("package.install", json!({ "id": "echo" }));
+        let (installed, all) = node.keeping_remains(is_done, install).await;
+        assert!(installed.is_ok(), "{installed:?}");
+        let kept: Vec<_> = all.iter().map(|remains| remains.args.clone()).collect();
+        assert_eq!(kept, node.podman.calls()[from..][..kept.len()]);
+        let at = node.podman.timed_calls();
+        let create = kept.iter().position(|args| args[0] == "create");
+        let index = create.expect("a container is made");
+        node.kill_daemon().await;
+        tokio::time::sleep(SECOND * 3600).await;
+        let remains = all.into_iter().nth(index).expect("it is there");
+        let mut left = node.left_as(remains);
+        assert!(left.podman.now() - at[from + index].at < chrono::TimeDelta::seconds(1));
+        assert_eq!(left.state("echo").is_some(), is_done, "podman was asked");
+        left.start_daemon().await;
+        assert_eq!(left.state("echo"), None, "the install is undone");
+        node.start_daemon().await;
+        assert!(node.is_running("echo"), "this one is another");
+        let uninstall = node.rpc("package.uninstall", json!({ "id": "echo" })).await;
+        assert!(uninstall.is_ok(), "{uninstall:?}");
+    }
+}

@@ -108,6 +108,27 @@ pub struct Call {
     pub args: Vec<String>,
 }
 
+/// A podman as it was at a moment: its time does not go on.
+#[derive(Clone)]
+pub struct Moment {
+    state: State,
+    now: DateTime<Utc>,
+    calls: Vec<Call>,
+}
+
+impl Moment {
+    /// A podman that goes on from there: it is that time again.
+    #[must_use]
+    pub fn podman(self) -> MockPodman {
+        MockPodman {
+            shared: Arc::new(Shared {
+                store: Store::Memory(Memory::new(self.state, self.now)),
+                calls: Mutex::new(self.calls),
+            }),
+        }
+    }
+}
+
 /// The fixture image, which every mock has from the beginning.
 pub const FIXTURE_IMAGE: &str = "localhost/archipelago-fixture:latest";
 
@@ -161,12 +182,17 @@ impl MockPodman {
     /// under way are not.
     #[must_use]
     pub fn copy(&self) -> Self {
+        self.moment().podman()
+    }
+
+    /// What there is right now, to go on from later. Command lines that are under way are not in it.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
         let (state, now) = self.shared.store.look(|state, now| (state.clone(), now));
-        Self {
-            shared: Arc::new(Shared {
-                store: Store::Memory(Memory::new(state, now)),
-                calls: Mutex::new(self.timed_calls()),
-            }),
+        Moment {
+            state,
+            now,
+            calls: self.timed_calls(),
         }
     }
 
