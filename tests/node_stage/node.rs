@@ -20,15 +20,19 @@ ps -e -o user= -o comm= | grep -E 'conmon|sshd-session|sshd.*archipelago' | sort
 archipelago status 2>/dev/null
 :
 "#;
-/// A package of the user's.
-const USERS: &str = r#"mkdir -p /etc/archipelago/apps && cat >/etc/archipelago/apps/users.toml <<'END'
+/// A package of the user's, from an image of the user's. What was baked into the lab under the name that tests use is no
+/// more: no real node has that.
+const USERS: &str = r#"
+podman tag localhost/archipelago-fixture:latest localhost/users:1
+podman rmi localhost/archipelago-fixture:latest >&2
+mkdir -p /etc/archipelago/apps && cat >/etc/archipelago/apps/users.toml <<'END'
 id = "users"
 title = "Of the user"
 version = "1"
 
 [[containers]]
 name = "users"
-image = "localhost/archipelago-fixture:latest"
+image = "localhost/users:1"
 command = ["serve", "8080"]
 tier = 2
 volumes = [{ name = "users-data", path = "/data" }]
