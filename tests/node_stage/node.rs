@@ -64,10 +64,10 @@ impl Ours {
                 Err(format!("before:\n{}\nnow:\n{}", self.0, now.0))
             }
         };
-        // sshd takes a moment to see that a connection has ended.
+        // sshd takes a moment to see that a connection has ended; after a link that was down that is some seconds.
         crate::program::until(
             "the node is as it was",
-            std::time::Duration::from_secs(10),
+            std::time::Duration::from_secs(60),
             look,
         )
         .await

@@ -297,7 +297,6 @@ async fn a_lost_connection_is_told_and_cleaned_up_after(node: &mut StandIn) -> O
         if ended.said.contains("still on the node") {
             return Err(format!("{}: it did not clean up: {}", moment.0, ended.said));
         }
-        node::let_the_lease_end(node).await?;
         before
             .is_all_there_is(node)
             .await

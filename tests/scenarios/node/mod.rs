@@ -30,7 +30,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::registry::Scenario;
 use crate::smoke;
 use report::Report;
-use visit::visit;
+use visit::{Work, visit};
 
 pub(crate) use target::cannot;
 
@@ -91,11 +91,15 @@ pub(crate) fn run(scenario: &'static Scenario) -> Result<(), Failed> {
     }
     let name = scenario.name();
     let begun = std::time::Instant::now();
-    let ended = block_on(visit(&name, Box::new(|stage| (scenario.run)(stage))))?;
+    let work: Work = Box::new(|stage| (scenario.run)(stage));
+    let ended = block_on(visit(&name, &[], work))?;
+    let failure = ended.failure.zip(ended.evidence);
+    let failure = failure.map(|(failure, evidence)| format!("{failure}\n\n{evidence}"));
+    let errors: Vec<String> = failure.into_iter().chain(ended.errors).collect();
     let report = Report::new(
         &format!("node::{name}"),
         begun.elapsed(),
-        &ended.errors,
+        &errors,
         ended.left,
     );
     report.write()?;

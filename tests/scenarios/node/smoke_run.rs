@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::report::Report;
-use super::visit::visit;
+use super::visit::{Work, visit};
 use crate::registry::{Outcome, Scenario};
 use crate::smoke;
 use crate::stage::Stage;
@@ -64,13 +64,17 @@ pub(crate) fn run(scenario: &'static Scenario) -> Result<(), Failed> {
 async fn stage() -> Run {
     let items = Arc::new(Mutex::new(Vec::new()));
     let told = items.clone();
-    let ended = visit("smoke", Box::new(|stage| Box::pin(all(stage, told)))).await;
-    let items = items.lock().await.clone();
-    // Each is told by its own trial.
-    let failed = items.iter().any(|item| item.error.is_some());
-    let errors = ended.errors.into_iter().skip(usize::from(failed));
+    let work: Work = Box::new(|stage| Box::pin(all(stage, told)));
+    let ended = visit("smoke", &[smoke::PACKAGE], work).await;
+    // Each failure is told by its own trial.
+    let mut items = items.lock().await.clone();
+    if let Some(evidence) = ended.evidence {
+        for error in items.iter_mut().filter_map(|item| item.error.as_mut()) {
+            error.push_str(&format!("\n\n{evidence}"));
+        }
+    }
     Run {
-        ended: Some(errors.collect()),
+        ended: Some(ended.errors),
         left: ended.left,
         items,
     }

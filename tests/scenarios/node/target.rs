@@ -52,6 +52,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Whether a package of the catalog may be installed: nobody has it, or anything by its names.
+    pub(super) async fn may_install(&self, package: &str) -> Result<(), NodeError> {
+        let claim = claim(&self.manifest(package).await?, None);
+        let packages = self.api.result("package.list", json!({})).await?;
+        Ok(taken(&claim, &packages, &self.mark.lock().await.before)?)
+    }
+
     /// Notes down what an install will make, unless somebody has such things.
     async fn claim(&self, manifest: &Manifest, file: Option<String>) -> Result<(), NodeError> {
         let mut mark = self.mark.lock().await;

@@ -38,7 +38,11 @@ pub(crate) type Work =
 /// How a visit ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    /// Why it failed, each reason once.
+    /// Why the work failed.
+    pub(crate) failure: Option<String>,
+    /// What can be learned of that, and where it lies.
+    pub(crate) evidence: Option<String>,
+    /// What else went wrong: the way there, the way back, what was left.
     pub(crate) errors: Vec<String>,
     /// How the node differs from what it was before.
     pub(crate) left: Option<String>,
@@ -47,16 +51,22 @@ pub(crate) struct Ended {
 /// What the visit has noted down, for whoever cleans up.
 type Noted = Arc<Mutex<Mark>>;
 
-/// Visits the node that the environment names. Evidence of a failure is kept under this name.
-pub(crate) async fn visit(name: &str, work: Work) -> Ended {
+/// Visits the node that the environment names, for work that installs these packages of the catalog. Evidence of a failure is
+/// kept under this name.
+pub(crate) async fn visit(name: &str, packages: &[&str], work: Work) -> Ended {
     let mut ended = Ended::default();
-    if let Err(error) = try_visit(name, work, &mut ended).await {
+    if let Err(error) = try_visit(name, packages, work, &mut ended).await {
         ended.errors.insert(0, archipelago_lab::chain(&error));
     }
     ended
 }
 
-async fn try_visit(name: &str, work: Work, ended: &mut Ended) -> Result<(), NodeError> {
+async fn try_visit(
+    name: &str,
+    packages: &[&str],
+    work: Work,
+    ended: &mut Ended,
+) -> Result<(), NodeError> {
     let configuration = Configuration::from_env()?;
     let mut signals = Signals::listen()?;
     let session = tokio::select! {
@@ -70,12 +80,15 @@ async fn try_visit(name: &str, work: Work, ended: &mut Ended) -> Result<(), Node
         biased;
         signal = signals.next() => Err(NodeError::Interrupted(signal)),
         error = lease.lost(&session) => Err(error),
-        outcome = stay(name, &session, &lease, &mut noted, work) => outcome,
+        outcome = stay(name, packages, &session, &lease, &mut noted, work) => outcome,
     };
     let was_lost = session.is_lost().await;
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => ended.errors.push(error),
+        Ok(Err((failure, evidence))) => {
+            ended.failure = Some(failure);
+            ended.evidence = Some(evidence);
+        }
         Err(error) => ended.errors.push(archipelago_lab::chain(&error)),
     }
     let noted = match noted {
@@ -117,11 +130,12 @@ async fn connect(configuration: &Configuration) -> Result<Arc<Session>, NodeErro
 /// With the lock: undoes what a dead run left, sees that the node may be used, and does the work.
 async fn stay(
     name: &str,
+    packages: &[&str],
     session: &Arc<Session>,
     lease: &Lease,
     noted: &mut Option<Noted>,
     work: Work,
-) -> Result<Outcome, NodeError> {
+) -> Result<Result<(), (String, String)>, NodeError> {
     let api = Api::open(session.clone()).await?;
     if let Some(mark) = Mark::read(session).await? {
         eprintln!(
@@ -141,18 +155,22 @@ async fn stay(
     let mark = Arc::new(Mutex::new(mark));
     *noted = Some(mark.clone());
     let cursor = evidence::cursor(session).await?;
-    let mut stage = Stage::new(Box::new(Node {
+    let node = Node {
         session: session.clone(),
         api,
         mark,
         cursor: cursor.clone(),
-    }));
+    };
+    for package in packages {
+        node.may_install(package).await?;
+    }
+    let mut stage = Stage::new(Box::new(node));
     let outcome = work(&mut stage).await;
     Ok(match outcome {
         Ok(()) => Ok(()),
         Err(error) => {
             let kept = evidence::keep(name, session, &stage, cursor.as_deref()).await;
-            Err(format!("{error}\n\n{kept}"))
+            Err((error, kept))
         }
     })
 }
@@ -201,21 +219,25 @@ async fn return_and_clean(
     configuration: &Configuration,
     noted: Option<Mark>,
 ) -> Result<Option<String>, NodeError> {
-    let Some(mark) = noted else {
-        return Ok(None);
-    };
+    let claims_nothing = noted.as_ref().is_none_or(|mark| mark.claims.is_empty());
     let deadline = Instant::now() + RETURN;
     loop {
         let again = async {
             let session = connect(configuration).await?;
             let lease = Lease::take_again(&session).await?;
-            depart(session, lease, Some(mark.clone())).await
+            depart(session, lease, noted.clone()).await
         };
         match again.await {
             Ok(left) => return Ok(left),
-            Err(error) if Instant::now() > deadline || mark.claims.is_empty() => {
-                let why = archipelago_lab::chain(&error);
-                return Err(NodeError::NotCleaned { why });
+            // There is nothing but a lease, which ends by itself.
+            Err(_) if Instant::now() > deadline && claims_nothing => return Ok(None),
+            Err(error) if Instant::now() > deadline => {
+                return Err(match error {
+                    NodeError::NotCleaned { .. } => error,
+                    error => NodeError::NotCleaned {
+                        why: archipelago_lab::chain(&error),
+                    },
+                });
             }
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
