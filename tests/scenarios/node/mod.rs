@@ -15,12 +15,16 @@ mod clean;
 mod configuration;
 mod error;
 mod evidence;
+mod harmless;
 mod inventory;
 mod lock;
 mod mark;
 mod refuse;
+mod refused;
 mod report;
+mod signals;
 mod smoke_run;
+mod sockets;
 mod ssh;
 mod target;
 mod visit;
@@ -54,10 +58,11 @@ pub(crate) fn all_checks() -> impl Iterator<Item = Trial> {
         configuration::tests::CHECKS,
         inventory::tests::CHECKS,
         lock::tests::CHECKS,
+        harmless::tests::CHECKS,
         refuse::tests::CHECKS,
+        refused::tests::CHECKS,
         smoke_run::tests::CHECKS,
-        ssh::tests::CHECKS,
-        target::tests::CHECKS,
+        sockets::tests::CHECKS,
     ]
     .into_iter()
     .flatten()

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use archipelago_lab::session::owner::Owner;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Mutex;
 
 use super::configuration::Configuration;
 use super::error::NodeError;
+use super::{refused, sockets};
 use crate::target::Output;
 
 /// How long the node may take to let us in.
@@ -26,10 +26,6 @@ const COMMAND: Duration = Duration::from_secs(150);
 const ALIVE_EVERY_S: u32 = 4;
 /// What the other end says when it is there.
 const READY: &str = "archipelago-node-ready";
-/// Folders with sockets: so, then pid and start time of whose they are.
-const FOLDER: &str = "archipelago-node-";
-/// A longer folder leaves no room for the names of sockets.
-const LONGEST: usize = 60;
 
 pub(crate) struct Session {
     configuration: Configuration,
@@ -47,7 +43,7 @@ impl Session {
         if !configuration.key.is_file() {
             return Err(NodeError::NoKey(configuration.key.clone()));
         }
-        let folder = folder().map_err(|source| NodeError::Here {
+        let folder = sockets::folder().map_err(|source| NodeError::Here {
             doing: "make a folder for the sockets of ssh",
             source,
         })?;
@@ -93,10 +89,10 @@ impl Session {
                     // What cannot be read is not said.
                     let _ = stderr.read_to_string(&mut said).await;
                 }
-                Err(refused(configuration, said.trim()))
+                Err(refused::by(configuration, said.trim()))
             }
             Err(_) => Err(NodeError::Unreachable {
-                node: name(configuration),
+                node: refused::name(configuration),
                 said: format!("nothing within {} s", CONNECT.as_secs()),
             }),
         }
@@ -285,137 +281,4 @@ fn spawn(command: &mut Command) -> Result<Child, NodeError> {
             doing: "start ssh",
             source,
         })
-}
-
-/// A folder for sockets. What killed processes have left of theirs goes.
-fn folder() -> std::io::Result<tempfile::TempDir> {
-    let mut base = std::env::temp_dir();
-    if base.as_os_str().len() > LONGEST {
-        base = PathBuf::from("/tmp");
-    }
-    for entry in std::fs::read_dir(&base)?.flatten() {
-        let name = entry.file_name();
-        let whose = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
-        if whose.is_some_and(|whose| !is_alive(whose)) {
-            // Somebody else's, where it cannot be removed.
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-    let me = Owner::current().map_err(std::io::Error::other)?;
-    tempfile::Builder::new()
-        .prefix(&format!("{FOLDER}{}-{}-", me.pid, me.started))
-        .tempdir_in(base)
-}
-
-/// Whether the process is there that a folder's name tells of, as `12-3456-random`.
-fn is_alive(whose: &str) -> bool {
-    let mut parts = whose.split('-');
-    let mut number = || parts.next()?.parse::<u64>().ok();
-    let (Some(pid), Some(started)) = (number(), number()) else {
-        // Not one of ours.
-        return true;
-    };
-    u32::try_from(pid)
-        .ok()
-        .and_then(|pid| Owner::of(pid).ok())
-        .is_some_and(|owner| owner.started == started)
-}
-
-fn name(configuration: &Configuration) -> String {
-    format!(
-        "{}@{} port {}",
-        configuration.user, configuration.host, configuration.port
-    )
-}
-
-/// What ssh's words mean. Its exit code is the same for all.
-fn refused(configuration: &Configuration, said: &str) -> NodeError {
-    let node = name(configuration);
-    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
-    let short = said.lines().last().unwrap_or("nothing").to_owned();
-    if has(&["Host key verification failed", "IDENTIFICATION HAS CHANGED"]) {
-        let host = match configuration.port {
-            22 => configuration.host.clone(),
-            port => format!("[{}]:{port}", configuration.host),
-        };
-        let file = configuration.known_hosts.as_ref();
-        let file = file.map_or(String::new(), |file| format!("-f {} ", file.display()));
-        return NodeError::ChangedHostKey {
-            node,
-            remedy: format!("ssh-keygen {file}-R '{host}'"),
-            said: short,
-        };
-    }
-    if has(&["Permission denied", "Too many authentication failures"]) {
-        return NodeError::WrongKey {
-            node,
-            key: configuration.key.clone(),
-            said: short,
-        };
-    }
-    if has(&[
-        "Could not resolve",
-        "Connection refused",
-        "timed out",
-        "No route to host",
-        "unreachable",
-    ]) {
-        return NodeError::Unreachable { node, said: short };
-    }
-    NodeError::NoConnection { node, said: short }
-}
-
-/// Trials of the profile `unit`.
-pub(crate) mod tests {
-    use super::*;
-
-    crate::node::checks![
-        what_ssh_says_is_told_by_what_to_do,
-        folders_of_dead_processes_only_are_removed,
-    ];
-
-    fn configuration() -> Configuration {
-        Configuration {
-            user: "me".into(),
-            host: "127.0.0.1".into(),
-            port: 2222,
-            key: "/keys/mine".into(),
-            known_hosts: Some("/keys/known".into()),
-            run: None,
-        }
-    }
-
-    fn what_ssh_says_is_told_by_what_to_do() {
-        let told = |said: &str| refused(&configuration(), said).to_string();
-        for (said, remedy) in [
-            (
-                "Host key for [127.0.0.1]:2222 has changed and you have requested strict checking.\nHost key verification failed.",
-                "ssh-keygen -f /keys/known -R '[127.0.0.1]:2222'",
-            ),
-            (
-                "me@127.0.0.1: Permission denied (publickey).",
-                "authorized_keys",
-            ),
-            (
-                "ssh: connect to host 127.0.0.1 port 2222: Connection refused",
-                "is it on",
-            ),
-            ("ssh: Could not resolve hostname nowhere", "is it on"),
-            (
-                "kex_exchange_identification: read: Connection reset by peer",
-                "ssh says: kex",
-            ),
-        ] {
-            assert!(told(said).contains(remedy), "{said}: {}", told(said));
-        }
-    }
-
-    fn folders_of_dead_processes_only_are_removed() {
-        let me = Owner::current().expect("this process");
-        assert!(is_alive(&format!("{}-{}-abc", me.pid, me.started)));
-        assert!(!is_alive(&format!("{}-{}-abc", me.pid, me.started + 1)));
-        assert!(!is_alive("4194999-1-abc"));
-        // Not ours to judge.
-        assert!(is_alive("of-somebody"));
-    }
 }

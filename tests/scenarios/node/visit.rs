@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -19,6 +18,7 @@ use super::inventory::Inventory;
 use super::lock::{Lease, holder};
 use super::mark::Mark;
 use super::refuse::unsettled;
+use super::signals::Signals;
 use super::ssh::Session;
 use super::target::Node;
 use crate::registry::Outcome;
@@ -254,34 +254,6 @@ async fn until_at_rest(api: &Api) -> Result<(), NodeError> {
             Ok(()) => return Ok(()),
             Err(refusal) if Instant::now() > deadline => return Err(refusal.into()),
             Err(_) => tokio::time::sleep(AGAIN).await,
-        }
-    }
-}
-
-/// What ends a trial early: Ctrl-C, or a runner that has no patience left.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, NodeError> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| NodeError::Here {
-                doing: "listen for signals",
-                source,
-            })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
         }
     }
 }
