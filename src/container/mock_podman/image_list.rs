@@ -49,8 +49,8 @@ pub(super) fn ls(mock: &MockPodman, args: &[&str]) -> Answer {
             .flat_map(|image| Row::of(state, image, now))
             .collect();
         if format == Some("json") {
-            let documents: Vec<&Value> = rows.iter().map(|row| &row.document).collect();
-            return Ok(render::document(&documents));
+            let documents: Vec<Value> = rows.into_iter().map(|row| row.document).collect();
+            return Ok(render::document(documents));
         }
         if parsed.has("quiet") {
             let mut seen = BTreeSet::new();

@@ -112,7 +112,7 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
         }
         let stdout = match format {
             Some(format) => lines("image inspect", format, found.into_iter().map(Inspected))?,
-            None => render::document(&found).stdout,
+            None => render::document(found).stdout,
         };
         Ok(Reply {
             code: if stderr.is_empty() { 0 } else { 125 },

@@ -92,7 +92,7 @@ pub(super) fn info(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = parsed("info", args)?;
     let document = mock.shared.store.look(|state, _| filled(state));
     match parsed.last("format") {
-        Some("json") => Ok(render::document(&document)),
+        Some("json") => Ok(render::document(document)),
         Some(format) => {
             let subject = std::iter::once(Info(as_fields(&document)));
             Ok(Reply::stdout(lines("info", format, subject)?))

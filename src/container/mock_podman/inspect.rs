@@ -65,7 +65,7 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
                 }
                 text
             }
-            _ => render::document(&found).stdout,
+            _ => render::document(found).stdout,
         };
         Ok(Reply {
             code: if stderr.is_empty() { 0 } else { 125 },

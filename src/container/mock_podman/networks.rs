@@ -294,7 +294,7 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
         }
         let stdout = match parsed.last("format") {
             Some(format) if format != "json" => lines("network inspect", format, rows.into_iter())?,
-            _ => render::document(&rows.iter().map(|row| &row.0).collect::<Vec<_>>()).stdout,
+            _ => render::document(rows.into_iter().map(|row| row.0).collect::<Vec<_>>()).stdout,
         };
         Ok(Reply {
             code: if stderr.is_empty() { 0 } else { 125 },
@@ -390,7 +390,7 @@ fn ls(mock: &MockPodman, args: &[&str]) -> Answer {
         }
         match parsed.last("format") {
             Some("json") => Ok(render::document(
-                &rows.iter().map(|row| &row.0).collect::<Vec<_>>(),
+                rows.into_iter().map(|row| row.0).collect::<Vec<_>>(),
             )),
             Some(format) => Ok(Reply::stdout(lines(
                 "network ls",

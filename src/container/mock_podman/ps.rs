@@ -149,7 +149,7 @@ fn print<'a>(
                 .iter()
                 .map(|container| render::ps_row(state, container, with_size, now))
                 .collect();
-            return Ok(render::document(&rows));
+            return Ok(render::document(rows));
         }
         // The one that is asked for most.
         Some("{{.Names}}") => {

@@ -174,7 +174,7 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
             Some(format) if format != "json" => {
                 lines("secret inspect", format, found.into_iter().map(Inspected))?
             }
-            _ => render::document(&found).stdout,
+            _ => render::document(found).stdout,
         };
         Ok(Reply {
             code: if stderr.is_empty() { 0 } else { 125 },

@@ -127,7 +127,7 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
         let rows = found.into_iter().map(|name| Row(document(state, name)));
         let stdout = match parsed.last("format") {
             Some(format) if format != "json" => lines("volume inspect", format, rows)?,
-            _ => render::document(&rows.map(|row| row.0).collect::<Vec<_>>()).stdout,
+            _ => render::document(rows.map(|row| row.0).collect::<Vec<_>>()).stdout,
         };
         let prefix = inspecting(state);
         Ok(Reply {
@@ -233,7 +233,7 @@ fn ls(mock: &MockPodman, args: &[&str]) -> Answer {
         match parsed.last("format") {
             Some("json") => {
                 let documents: Vec<Value> = rows.map(|row| row.0).collect();
-                Ok(render::document(&documents))
+                Ok(render::document(documents))
             }
             Some(format) => Ok(Reply::stdout(lines("volume ls", format, rows)?)),
             None => {
