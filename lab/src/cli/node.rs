@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use archipelago_lab::image::{Base, Flavour};
+use archipelago_lab::standin::Settings;
 use archipelago_lab::{Session, StandIn, engine, standin};
 use clap::Args;
 
@@ -35,11 +36,20 @@ impl NodeUp {
         let mut say = |doing: &str| spinner.say(doing);
         archipelago_lab::image::build(session, &docker, Flavour::Node, &self.base, false, &mut say)
             .await?;
+        let program = match self.program {
+            Some(program) => program,
+            None => {
+                let program = Settings::read()?.program;
+                spinner.say(&format!("building {}", program.bin));
+                standin::build(&program).await?
+            }
+        };
         spinner.say("starting the stand-in");
-        let mut builder = StandIn::builder().name(&self.name).base(self.base).kept();
-        if let Some(program) = self.program {
-            builder = builder.program(program);
-        }
+        let mut builder = StandIn::builder()
+            .name(&self.name)
+            .base(self.base)
+            .program(program)
+            .kept();
         if self.no_toolchain {
             builder = builder.without_toolchain();
         }

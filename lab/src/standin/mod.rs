@@ -27,7 +27,7 @@ pub use error::StandInError;
 use error::io;
 use folder::Folder;
 use keys::Keys;
-pub use program::without;
+pub use program::{build, without};
 pub use settings::{Program, Service, Settings};
 
 use crate::engine;

@@ -9,8 +9,8 @@ use super::{StandInError, io};
 use crate::engine::service::tail;
 use crate::image::inputs::source_root;
 
-/// Builds it; its path.
-pub(super) async fn build(program: &Program) -> Result<PathBuf, StandInError> {
+/// Builds it; its path. What is built already takes no time.
+pub async fn build(program: &Program) -> Result<PathBuf, StandInError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = tokio::process::Command::new(cargo)
         .args(["build", "--quiet", "--package", &program.package])

@@ -1,6 +1,7 @@
 //! Ctrl-C wherever a person has to wait.
 
 use anyhow::Context;
+use archipelago_lab::image::Base;
 use rustix::process::Signal;
 
 use crate::bad_image::TestBase;
@@ -14,6 +15,7 @@ crate::registry::scenarios![
     ctrl_c_while_a_lab_starts,
     sigterm_while_a_lab_starts,
     ctrl_c_while_a_command_runs_in_a_lab,
+    ctrl_c_while_a_stand_in_is_awaited,
 ];
 
 /// A time to sleep that no other process sleeps.
@@ -112,4 +114,47 @@ async fn ctrl_c_while_a_command_runs_in_a_lab() -> anyhow::Result<()> {
     stage.succeed(&["down", "busy"]).await?;
     until_none_sleeps(&mark).await?;
     stage.nothing_is_left(&[footprint]).await
+}
+
+/// A kept lab that is ready stays whatever becomes of who started it; a stand-in is not, before its service has answered.
+async fn ctrl_c_while_a_stand_in_is_awaited() -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::new()?;
+    let mark = marked_sleep();
+    let program = stage.folder().join("silent");
+    std::fs::write(&program, format!("#!/bin/sh\nexec sleep {mark}\n"))?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let base = Base::preferred()?.to_string();
+    let program = program.display().to_string();
+    let up = stage.spawn(&[
+        "node-up",
+        "--name",
+        "silent",
+        "--base",
+        &base,
+        "--no-toolchain",
+        "--program",
+        &program,
+    ])?;
+    until_sleeps(&mark).await?;
+    // The last that is done to it before it is asked.
+    until("a stand-in that is set up", async || {
+        let look = [
+            "exec",
+            "-l",
+            "silent",
+            "test",
+            "-s",
+            "/etc/sudoers.d/archipelago",
+        ];
+        match stage.lab(&look).await {
+            Ok(ran) if ran.code == Some(0) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
+    signal(up.id().context("it ended")?, Signal::INT)?;
+    finish(up).await?.expect(130, &["interrupted"])?;
+    until_none_sleeps(&mark).await?;
+    stage.nothing_is_left(&[]).await
 }

@@ -8,7 +8,7 @@ pub(crate) fn missing(path: &str) -> Option<String> {
     if !podman_installed() && Wishes::from_env().docker_host.is_none() && listening().is_none() {
         return Some("there is no engine here (`cargo lab doctor`)".into());
     }
-    if path.starts_with("standin::") {
+    if path.starts_with("standin::") || path.contains("stand_in") {
         let missing = ["ssh", "ssh-keygen", "rsync"]
             .into_iter()
             .find(|name| !on_path(name));
@@ -17,7 +17,7 @@ pub(crate) fn missing(path: &str) -> Option<String> {
                 "{missing} is not installed, by which stand-ins are reached"
             ));
         }
-        if crate::standin::program().is_none() {
+        if path.starts_with("standin::") && crate::standin::program().is_none() {
             return Some("archipelago is not built: `cargo build --workspace`".into());
         }
     }
