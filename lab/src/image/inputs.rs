@@ -162,4 +162,25 @@ mod tests {
             Inputs::collect(Flavour::Lab).unwrap().content(&base)
         );
     }
+
+    #[test]
+    fn what_only_a_node_has_is_no_input_of_images_of_labs() {
+        let lab = Inputs::collect(Flavour::Lab).unwrap();
+        let node = Inputs::collect(Flavour::Node).unwrap();
+        let only: Vec<&str> = node
+            .context
+            .iter()
+            .filter(|file| !lab.context.contains(file))
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert!(only.contains(&"node/install"), "{only:?}");
+        assert!(only.iter().all(|path| path.starts_with(NODE_FOLDER)));
+        assert_eq!(lab.context.len() + only.len(), node.context.len());
+        let base = Base::Debian(Suite::Trixie);
+        assert_ne!(lab.content(&base), node.content(&base));
+        assert_ne!(
+            base_content(Flavour::Lab, &base),
+            base_content(Flavour::Node, &base)
+        );
+    }
 }
