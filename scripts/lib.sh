@@ -7,6 +7,14 @@ shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# from_caller PATH: what it means where the script was called.
+from_caller() {
+    case $1 in
+        /*) echo "$1" ;;
+        *) echo "$OLDPWD/$1" ;;
+    esac
+}
+
 # iptables and nft live in sbin, which Debian gives to root alone.
 PATH="$PATH:/usr/sbin:/sbin"
 
@@ -15,6 +23,7 @@ NEXTEST_VERSION=0.9.143
 
 # ---- Messages: all on standard error ----
 
+# shellcheck disable=SC2034 # Not every script uses each.
 if [[ -t 2 ]]; then
     BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
 else

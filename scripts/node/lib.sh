@@ -1,0 +1,240 @@
+# shellcheck shell=bash
+# What the scripts for a node share: which node it is, one connection to it, its lock, and an orderly end.
+# To be sourced after scripts/lib.sh. CONTRIBUTING.md, "The node stage", says what the variables mean.
+
+NODE=${ARCHIPELAGO_NODE:-archipelago@192.168.1.228}
+NODE_PORT=${ARCHIPELAGO_NODE_PORT:-22}
+NODE_KEY=${ARCHIPELAGO_NODE_KEY:-$HOME/.ssh/archipelago-deploy}
+
+# How long a run that is heard of no more keeps the node, and how often it is heard of.
+LEASE_S=60
+RENEW_EVERY_S=10
+
+# On the node: these scripts, on a tmpfs.
+NODE_SCRIPTS=/run/archipelago-node-test
+
+# What lock.sh says.
+LOCK_BUSY=75
+
+needed_for_node() {
+    need 'copies the tree to the node' rsync rsync have rsync
+    need 'reaches the node' openssh-client openssh-clients have ssh
+    need 'ends what a killed script has begun' util-linux util-linux have setpriv
+}
+
+# unable TEXT: it could not run. A script may do more about it.
+unable() {
+    printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2
+    exit 2
+}
+
+# Where this script keeps what it needs while it runs.
+SCRATCH=
+
+make_scratch() {
+    SCRATCH=$(mktemp --directory)
+    # Never written to, and never at its end for whoever has it open both ways.
+    mkfifo "$SCRATCH/silence"
+}
+
+# ---- Which node ----
+
+is_loopback() {
+    [[ $1 == localhost || $1 == ::1 || $1 =~ ^127\.[0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+# Before any contact. Whatever was mistyped does not become an option or a command.
+check_node() {
+    local host=${NODE#*@}
+    [[ $NODE =~ ^[A-Za-z_][A-Za-z0-9_.-]*@[A-Za-z0-9:][A-Za-z0-9:.-]*$ ]] ||
+        unable "ARCHIPELAGO_NODE is USER@HOST, not \`$NODE\`"
+    [[ $NODE_PORT =~ ^[0-9]{1,5}$ ]] || unable "ARCHIPELAGO_NODE_PORT is a number, not \`$NODE_PORT\`"
+    if [[ ${ARCHIPELAGO_NODE_LOOPBACK_ONLY:-} == 1 ]] && ! is_loopback "$host"; then
+        unable "\`$host\` is not this machine, and ARCHIPELAGO_NODE_LOOPBACK_ONLY=1 allows nothing else"
+    fi
+    [[ -r $NODE_KEY ]] || unable "there is no key \`$NODE_KEY\`: ARCHIPELAGO_NODE_KEY names the private key for $NODE"
+}
+
+# ---- Commands that end with this script ----
+
+CHILDREN=()
+# What commands read: nothing, unless somebody says otherwise for one.
+INPUT=/dev/null
+
+# start COMMAND…: a program that takes its time, in the background; its process is the last one of CHILDREN. It has a
+# process group of its own: Ctrl-C reaches this script alone, which then ends it in order. It ends too when this script is
+# killed.
+start() {
+    set -m
+    setpriv --pdeathsig TERM -- "$@" <>"$INPUT" &
+    CHILDREN+=($!)
+    set +m
+}
+
+# run COMMAND…: the same, and waits for it.
+run() {
+    start "$@"
+    wait "${CHILDREN[-1]}"
+}
+
+# How long programs may take to end in order.
+END_WITHIN_S=15
+
+end_children() {
+    local child deadline=$((SECONDS + END_WITHIN_S))
+    for child in "${CHILDREN[@]}"; do
+        kill -TERM -- "-$child" 2>/dev/null || true
+    done
+    for child in "${CHILDREN[@]}"; do
+        while kill -0 -- "-$child" 2>/dev/null && [[ $SECONDS -lt $deadline ]]; do
+            sleep 0.1
+        done
+        kill -KILL -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    done
+    CHILDREN=()
+}
+
+# ---- One connection ----
+
+SSH=()
+
+connect() {
+    local host=${NODE#*@}
+    if [[ ${#SSH[@]} -gt 0 ]] && "${SSH[@]}" -O check "$NODE" 2>/dev/null; then
+        return
+    fi
+    SSH=(
+        ssh -p "$NODE_PORT" -i "$NODE_KEY" -S "$SCRATCH/ssh"
+        -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10
+        # A node that is new is believed once; one that has changed never.
+        -o StrictHostKeyChecking=accept-new
+        # A lost connection is seen after so much silence.
+        -o ServerAliveInterval=5 -o ServerAliveCountMax=3
+        -o LogLevel=ERROR
+    )
+    if [[ -n ${ARCHIPELAGO_NODE_KNOWN_HOSTS:-} ]]; then
+        SSH+=(-o "UserKnownHostsFile=$ARCHIPELAGO_NODE_KNOWN_HOSTS")
+    fi
+    # Somebody's own configuration could lead elsewhere.
+    if is_loopback "$host"; then
+        SSH+=(-F none)
+    fi
+    # rsync wants a program, and gives it a host first.
+    printf '#!/bin/sh\nshift\nexec%s "$@"\n' "$(printf ' %q' "${SSH[@]}" "$NODE")" >"$SCRATCH/rsh"
+
+    local said
+    # It stays for a while when it is not used: a run that was killed leaves it for no longer. It keeps its streams as long.
+    if ! "${SSH[@]}" -o ControlMaster=yes -o ControlPersist="$LEASE_S" "$NODE" true </dev/null >"$SCRATCH/said" 2>&1; then
+        said=$(<"$SCRATCH/said")
+        say "$said"
+        case $said in
+            *'IDENTIFICATION HAS CHANGED'* | *'Host key verification failed'*)
+                unable "the host key of $NODE is not the one that is known. If the node was set up anew, forget the old one:
+  ssh-keygen -R '[$host]:$NODE_PORT' -f ${ARCHIPELAGO_NODE_KNOWN_HOSTS:-~/.ssh/known_hosts}"
+                ;;
+            *'Permission denied'* | *'Too many authentication failures'*)
+                unable "$NODE does not accept the key \`$NODE_KEY\`: its public half belongs into ~/.ssh/authorized_keys there"
+                ;;
+            *) unable "$NODE cannot be reached on port $NODE_PORT: is it on, and in this network?" ;;
+        esac
+    fi
+}
+
+disconnect() {
+    if [[ ${#SSH[@]} -gt 0 ]]; then
+        "${SSH[@]}" -O exit "$NODE" 2>/dev/null || true
+    fi
+}
+
+# on_node COMMAND…: as the user there. For what takes a moment; the rest is for `run`.
+on_node() {
+    "${SSH[@]}" "$NODE" "$(printf '%q ' "$@")"
+}
+
+# ---- Its lock ----
+
+RUN=
+RENEWER=
+# Whether the lock is ours to give back.
+HAS_LOCK=
+
+holder() {
+    printf '%s@%s' "$(id --user --name)" "$(uname -n)" | tr -c 'A-Za-z0-9@._:+-' _
+}
+
+lock() {
+    on_node sudo -n sh -s -- "$@" <scripts/node/lock.sh
+}
+
+new_run() {
+    printf '%(%Y%m%d-%H%M%S)T-%s' -1 "$(od -An -N3 -tx1 /dev/urandom | tr -d ' ')"
+}
+
+# Takes the node. Whoever has ARCHIPELAGO_NODE_RUN set is within a run that has it.
+take_node() {
+    on_node sudo -n true 2>"$SCRATCH/sudo" </dev/null || {
+        say "$(<"$SCRATCH/sudo")"
+        unable "the user of $NODE may not use sudo without a password; as root there:
+  echo '${NODE%%@*} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/${NODE%%@*}"
+    }
+    if [[ -n ${ARCHIPELAGO_NODE_RUN:-} ]]; then
+        RUN=$ARCHIPELAGO_NODE_RUN
+    else
+        RUN=$(new_run)
+        local code=0 who
+        # From here on: what was taken and not heard of is given back too.
+        HAS_LOCK=1
+        who=$(lock take "$RUN" "$(holder)" "$LEASE_S" $$) || code=$?
+        case $code in
+            0) ;;
+            "$LOCK_BUSY")
+                HAS_LOCK=
+                unable "somebody else has the node: $who"
+                ;;
+            *) unable "the node's lock could not be taken (exit code $code)" ;;
+        esac
+        set -m
+        renew_node </dev/null &
+        RENEWER=$!
+        set +m
+    fi
+    # shellcheck disable=SC2016 # They are the node's.
+    tar --create --directory=scripts/node --no-recursion lock.sh deploy.sh |
+        on_node sudo -n sh -c 'mkdir -p "$1" && tar --extract --directory="$1" --no-same-owner' sh "$NODE_SCRIPTS" ||
+        unable "the scripts could not be copied to $NODE_SCRIPTS on the node"
+}
+
+# In the background: the lease goes on as long as this script does. Where it is lost, the script is told.
+renew_node() {
+    set +m
+    trap - EXIT INT TERM HUP USR1
+    local heard=$SECONDS code
+    while sleep "$RENEW_EVERY_S" && kill -0 $$ 2>/dev/null; do
+        code=0
+        lock renew "$RUN" "$(holder)" "$LEASE_S" $$ >/dev/null 2>&1 || code=$?
+        if [[ $code -eq 0 ]]; then
+            heard=$SECONDS
+        elif [[ $code -ne 255 || $((SECONDS - heard)) -ge $LEASE_S ]]; then
+            kill -USR1 $$
+            return
+        fi
+    done
+}
+
+stop_renewing() {
+    [[ -n $RENEWER ]] || return 0
+    # Its `sleep` and `ssh` too.
+    kill -TERM -- "-$RENEWER" 2>/dev/null || true
+    wait "$RENEWER" 2>/dev/null || true
+    RENEWER=
+}
+
+give_node_back() {
+    stop_renewing
+    if [[ -n $HAS_LOCK ]]; then
+        on_node sudo -n rm -rf "$NODE_SCRIPTS" </dev/null || true
+        lock release "$RUN" >/dev/null || say "the node's lock is not given back; it expires in $LEASE_S s"
+        HAS_LOCK=
+    fi
+}

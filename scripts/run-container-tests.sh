@@ -1,0 +1,265 @@
+#!/usr/bin/env bash
+# The node stage for CI: one cycle on a node, told as JSON. See `usage`.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR
+source scripts/node/lib.sh
+# shellcheck source-path=SCRIPTDIR
+source scripts/node/cycle.sh
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/run-container-tests.sh [--build local|remote|none | --binary FILE] [--timeout SECONDS] [--out FOLDER]
+                                      [FILTER…]
+
+Brings this checkout's archipelago onto the node, runs the scenarios of the target `node` there, and takes it back when it
+does not hold. A report is on standard output, as JSON (docs/run-container-tests.schema.json); everything else is on
+standard error.
+
+  --build local      builds here; the binary is linked statically and runs on the node if it has the same processor. This
+                     is the default.
+  --build remote     builds on the node, with the cargo that is there
+  --build none       tests the archipelago that the node has
+  --binary FILE      neither: FILE is the binary
+  --timeout SECONDS  for all of it, set-up and build included; 300 where nobody says. What was begun is cleaned up after it.
+  --out FOLDER       where report.json and junit.xml go; target/container-tests where nobody says
+  FILTER…            for nextest, such as a part of a scenario's name
+
+Which node: ARCHIPELAGO_NODE and its like; see CONTRIBUTING.md, "The node stage".
+
+Exit codes: 0 all passed; 1 something failed; 2 it could not run; 3 it was cut short, by the time limit or by a signal; 4 it
+left something on the node. The node has its old archipelago after any of them but 0.
+TEXT
+}
+
+OUT=target/container-tests
+TIMEOUT_S=300
+FILTER=()
+
+# What is told in the report.
+STARTED=$(date +%s)
+BEGAN=$(now_ms)
+UNABLE=
+CUT_SHORT=
+FAILED=
+BEFORE=
+LEFTOVERS=()
+PODMAN=
+ARCHIPELAGO=
+
+# In place of the others': the report says it too.
+unable() {
+    say "${RED}error:${PLAIN} $*"
+    UNABLE=$*
+    exit 2
+}
+
+die() {
+    unable "$@"
+}
+
+read_arguments() {
+    BUILD=local
+    while [[ $# -gt 0 ]]; do
+        case $1 in
+            -h | --help)
+                usage
+                exit
+                ;;
+            --build)
+                case ${2:-} in
+                    local | remote | none) BUILD=$2 ;;
+                    *) unable '--build is local, remote or none' ;;
+                esac
+                shift
+                ;;
+            --binary)
+                [[ -n ${2:-} && -x $(from_caller "$2") ]] || unable "--binary wants a program, not \`${2:-}\`"
+                BUILD=$(from_caller "$2")
+                shift
+                ;;
+            --timeout)
+                [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || unable '--timeout wants seconds'
+                TIMEOUT_S=$2
+                shift
+                ;;
+            --out)
+                [[ -n ${2:-} ]] || unable '--out wants a folder'
+                OUT=$(from_caller "$2")
+                shift
+                ;;
+            *) FILTER+=("$1") ;;
+        esac
+        shift
+    done
+}
+
+set_up_node() {
+    needed_to_build
+    needed_for_node
+    install_missing_packages
+    find_cargo
+    install_nextest
+}
+
+# ---- The time limit ----
+
+TIMER=
+
+# The signals come to the main shell, which `wait` gives up for.
+start_timer() {
+    set -m
+    (
+        set +m
+        trap - EXIT INT TERM HUP USR1 USR2
+        sleep "$TIMEOUT_S"
+        kill -USR2 $$
+    ) </dev/null >/dev/null 2>&1 &
+    TIMER=$!
+    set +m
+}
+
+stop_timer() {
+    [[ -n $TIMER ]] || return 0
+    kill -TERM -- "-$TIMER" 2>/dev/null || true
+    wait "$TIMER" 2>/dev/null || true
+    TIMER=
+}
+
+cut_short() {
+    CUT_SHORT=$1
+    say "${RED}cut short:${PLAIN} $1"
+    exit 3
+}
+
+# ---- What is on the node ----
+
+# One line for each thing that a run could leave, sorted.
+# shellcheck disable=SC2016 # They are the node's.
+INVENTORY='
+podman ps --all --format "container {{.Names}}"
+podman volume ls --format "volume {{.Name}}"
+podman network ls --format "network {{.Name}}"
+podman secret ls --format "secret {{.Name}}"
+for package in /var/lib/archipelago/packages/*; do
+    [ ! -e "$package" ] || echo "package ${package##*/}"
+done
+'
+
+inventory() {
+    on_node sudo -n sh -c "$INVENTORY" </dev/null | sort --unique
+}
+
+# As soon as the node is ours.
+has_node() {
+    PODMAN=$(on_node sudo -n podman version --format '{{.Client.Version}}' </dev/null) ||
+        unable 'podman does not answer on the node'
+    BEFORE=$(inventory) || unable 'podman does not list what is on the node'
+}
+
+look_again() {
+    ARCHIPELAGO=$(on_node /usr/local/bin/archipelago version </dev/null) || true
+    ARCHIPELAGO=${ARCHIPELAGO#archipelago }
+    local now
+    if ! now=$(inventory); then
+        say 'what is left on the node cannot be seen'
+        return
+    fi
+    mapfile -t LEFTOVERS < <(comm -13 <(printf '%s\n' "$BEFORE") <(printf '%s\n' "$now"))
+}
+
+# ---- The report ----
+
+revision() {
+    local revision
+    revision=$(git rev-parse HEAD 2>/dev/null) || return 0
+    [[ -z $(git status --porcelain 2>/dev/null) ]] || revision+=-dirty
+    echo "$revision"
+}
+
+# option NAME [VALUE]: `NAME VALUE`, or nothing where there is no value.
+option() {
+    [[ -z ${2:-} ]] || OPTIONS+=("$1" "$2")
+}
+
+# Prints it and returns its exit code.
+report() {
+    local written=${CARGO_TARGET_DIR:-target}/nextest/node/junit.xml leftover code=0
+    mkdir -p "$OUT"
+    rm -f "$OUT/junit.xml"
+    [[ ! -e $written ]] || mv "$written" "$OUT/junit.xml"
+    OPTIONS=(--junit "$OUT/junit.xml" --run "${RUN:-none}" --node "$NODE:$NODE_PORT"
+        --started "$STARTED" --ms $(($(now_ms) - BEGAN)))
+    option --revision "$(revision)"
+    [[ $BUILD == none ]] || option --deployed "$BUILD"
+    option --archipelago "$ARCHIPELAGO"
+    option --podman "$PODMAN"
+    option --unable "$UNABLE"
+    option --cut-short "$CUT_SHORT"
+    [[ -z $FAILED ]] || OPTIONS+=(--failed)
+    [[ -z $ROLLED_BACK ]] || OPTIONS+=(--rolled-back)
+    for leftover in "${LEFTOVERS[@]}"; do
+        OPTIONS+=("--leftover=$leftover")
+    done
+    "$REPORT" make "${OPTIONS[@]}" >"$OUT/report.json" || code=$?
+    cat "$OUT/report.json"
+    return "$code"
+}
+
+# Built first of all: it tells too of what could not be built.
+build_report() {
+    find_cargo
+    cargo build --quiet --locked --package archipelago-report --bin report >&2 || unable 'the program for the report does not build'
+    # shellcheck disable=SC2012 # Triples are plain names.
+    REPORT=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/report | head -n 1)
+}
+
+# ---- All of it ----
+
+end() {
+    local code=$?
+    trap '' INT TERM HUP USR1 USR2
+    stop_timer
+    # Whatever ended it without a word is no verdict.
+    if [[ $code -ne 0 && $code -ne 1 && -z $UNABLE$CUT_SHORT ]]; then
+        UNABLE="it ended with exit code $code"
+    fi
+    end_children
+    undo
+    if [[ -n $BEFORE ]]; then
+        look_again
+    fi
+    give_node_back
+    disconnect
+    local reported=0
+    if [[ -n $REPORT ]]; then
+        report || reported=$?
+        [[ $reported -le 4 ]] || reported=2
+    else
+        reported=2
+    fi
+    rm -rf "$SCRATCH"
+    exit "$reported"
+}
+
+REPORT=
+
+main() {
+    read_arguments "$@"
+    make_scratch
+    trap end EXIT
+    trap 'cut_short "SIGINT"' INT
+    trap 'cut_short "SIGTERM"' TERM
+    trap 'cut_short "SIGHUP"' HUP
+    trap 'unable "the lock of the node was lost"' USR1
+    trap 'cut_short "the time limit of $TIMEOUT_S s"' USR2
+    start_timer
+    set_up_node
+    build_report
+    rm -f "${CARGO_TARGET_DIR:-target}/nextest/node/junit.xml"
+    check_node
+    cycle "${FILTER[@]}" >&2 || FAILED=1
+}
+
+main "$@"
