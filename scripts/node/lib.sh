@@ -15,11 +15,15 @@ NODE_SCRIPTS=/run/archipelago-node-test
 
 # What lock.sh says.
 LOCK_BUSY=75
+# How long a node that somebody else has is waited for.
+LOCK_WAIT_S=0
 
-needed_for_node() {
-    need 'copies the tree to the node' rsync rsync have rsync
-    need 'reaches the node' openssh-client openssh-clients have ssh
-    need 'ends what a killed script has begun' util-linux util-linux have setpriv
+set_up_node() {
+    needed_to_build
+    needed_for_node
+    install_missing_packages
+    find_cargo
+    install_nextest
 }
 
 # unable TEXT: it could not run. A script may do more about it.
@@ -182,10 +186,18 @@ take_node() {
         RUN=$ARCHIPELAGO_NODE_RUN
     else
         RUN=$(new_run)
-        local code=0 who
+        local code who deadline=$((SECONDS + LOCK_WAIT_S))
         # From here on: what was taken and not heard of is given back too.
         HAS_LOCK=1
-        who=$(lock take "$RUN" "$(holder)" "$LEASE_S" $$) || code=$?
+        while true; do
+            code=0
+            who=$(lock take "$RUN" "$(holder)" "$LEASE_S" $$) || code=$?
+            if [[ $code -ne $LOCK_BUSY || $SECONDS -ge $deadline ]]; then
+                break
+            fi
+            say "somebody else has the node, which is waited for: $who"
+            sleep 5
+        done
         case $code in
             0) ;;
             "$LOCK_BUSY")
