@@ -133,20 +133,9 @@ cut_short() {
 
 # ---- What is on the node ----
 
-# One line for each thing that a run could leave, sorted.
-# shellcheck disable=SC2016 # They are the node's.
-INVENTORY='
-podman ps --all --format "container {{.Names}}"
-podman volume ls --format "volume {{.Name}}"
-podman network ls --format "network {{.Name}}"
-podman secret ls --format "secret {{.Name}}"
-for package in /var/lib/archipelago/packages/*; do
-    [ ! -e "$package" ] || echo "package ${package##*/}"
-done
-'
-
+# One line for each thing that a run could leave, sorted; as the tests see it.
 inventory() {
-    on_node sudo -n sh -c "$INVENTORY" </dev/null | sort --unique
+    on_node sudo -n sh -s <tests/scenarios/node/inventory.sh | sort --unique
 }
 
 # As soon as the node is ours.

@@ -81,8 +81,8 @@ run() {
     wait "${CHILDREN[-1]}"
 }
 
-# How long programs may take to end in order.
-END_WITHIN_S=15
+# How long programs may take to end in order: tests clean up on the node, see the profile `node` in .config/nextest.toml.
+END_WITHIN_S=75
 
 end_children() {
     local child deadline=$((SECONDS + END_WITHIN_S))
