@@ -120,7 +120,7 @@ start_timer() {
 
 stop_timer() {
     [[ -n $TIMER ]] || return 0
-    kill -TERM -- "-$TIMER" 2>/dev/null || true
+    kill -KILL -- "-$TIMER" 2>/dev/null || true
     wait "$TIMER" 2>/dev/null || true
     TIMER=
 }

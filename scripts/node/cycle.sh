@@ -88,7 +88,7 @@ build_there() {
 
 # $1 names where cargo put it.
 build_here() {
-    run cargo build --locked --package archipelago --bin archipelago || return
+    run cargo build --locked --workspace --bin archipelago || return
     build_tests
 }
 
@@ -151,7 +151,7 @@ undo() {
 # ---- Smoke ----
 
 # The target `node`; what is given after it narrows it.
-NEXTEST=(cargo nextest run --locked --package archipelago --test scenarios --profile node --no-input-handler)
+NEXTEST=(cargo nextest run --locked --workspace --test scenarios --profile node --no-input-handler)
 
 smoke() {
     run env ARCHIPELAGO_NODE_RUN="$RUN" "${NEXTEST[@]}" "$@"

@@ -236,8 +236,8 @@ renew_node() {
 
 stop_renewing() {
     [[ -n $RENEWER ]] || return 0
-    # Its `sleep` and `ssh` too.
-    kill -TERM -- "-$RENEWER" 2>/dev/null || true
+    # Its `sleep` and `ssh` too; there is nothing for it to put right.
+    kill -KILL -- "-$RENEWER" 2>/dev/null || true
     wait "$RENEWER" 2>/dev/null || true
     RENEWER=
 }
