@@ -176,7 +176,7 @@ report() {
     mkdir -p "$OUT"
     rm -f "$OUT/junit.xml"
     [[ ! -e $written ]] || mv "$written" "$OUT/junit.xml"
-    OPTIONS=(--junit "$OUT/junit.xml" --run "${RUN:-none}" --node "$NODE:$NODE_PORT"
+    OPTIONS=(--junit "$OUT/junit.xml" --lines "$SCRATCH/times" --run "${RUN:-none}" --node "$NODE:$NODE_PORT"
         --started "$STARTED" --ms $(($(now_ms) - BEGAN)))
     option --revision "$(revision)"
     [[ $BUILD == none ]] || option --deployed "$BUILD"

@@ -154,7 +154,7 @@ undo() {
 NEXTEST=(cargo nextest run --locked --workspace --test scenarios --profile node --no-input-handler)
 
 smoke() {
-    run env ARCHIPELAGO_NODE_RUN="$RUN" "${NEXTEST[@]}" "$@"
+    run env ARCHIPELAGO_NODE_RUN="$RUN" ARCHIPELAGO_NODE_REPORT="$SCRATCH/times" "${NEXTEST[@]}" "$@"
 }
 
 # ---- All of it ----

@@ -53,8 +53,8 @@ check_node() {
     [[ $NODE =~ ^[A-Za-z_][A-Za-z0-9_.-]*@[A-Za-z0-9:][A-Za-z0-9:.-]*$ ]] ||
         unable "ARCHIPELAGO_NODE is USER@HOST, not \`$NODE\`"
     [[ $NODE_PORT =~ ^[0-9]{1,5}$ ]] || unable "ARCHIPELAGO_NODE_PORT is a number, not \`$NODE_PORT\`"
-    if [[ ${ARCHIPELAGO_NODE_LOOPBACK_ONLY:-} == 1 ]] && ! is_loopback "$host"; then
-        unable "\`$host\` is not this machine, and ARCHIPELAGO_NODE_LOOPBACK_ONLY=1 allows nothing else"
+    if [[ -n ${ARCHIPELAGO_NODE_LOOPBACK_ONLY:-} ]] && ! is_loopback "$host"; then
+        unable "\`$host\` is not this machine, and ARCHIPELAGO_NODE_LOOPBACK_ONLY allows nothing else"
     fi
     [[ -r $NODE_KEY ]] || unable "there is no key \`$NODE_KEY\`: ARCHIPELAGO_NODE_KEY names the private key for $NODE"
 }

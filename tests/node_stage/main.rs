@@ -4,8 +4,14 @@
 //! All trials are `lab::node_stage::…` and run in the profile `lab`. Each has a stand-in of its own. No trial can reach any
 //! other machine: all are started with the guard set, which refuses what is not loopback before anything is sent.
 
+mod ci_form;
+mod cut_off;
+mod deployed;
+mod dev_loop;
 mod node;
 mod program;
+mod refused;
+mod script;
 mod target;
 mod trial;
 
@@ -19,7 +25,14 @@ fn main() -> ExitCode {
     let unfit = trial::unfit();
     let mut wanted = false;
     let mut trials = Vec::new();
-    for trial in target::TRIALS {
+    let all = [
+        target::TRIALS,
+        dev_loop::TRIALS,
+        ci_form::TRIALS,
+        cut_off::TRIALS,
+        refused::TRIALS,
+    ];
+    for trial in all.into_iter().flatten() {
         let name = trial.name();
         match &unfit {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),

@@ -1,10 +1,12 @@
 //! nextest's JUnit.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use quick_junit::{
     DeserializeError, NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString,
 };
+use serde::Deserialize;
 
 use crate::report::{Facts, Status, Test};
 
@@ -77,6 +79,27 @@ fn test(case: &TestCase) -> Test {
     }
 }
 
+/// A line that the tests themselves have written.
+#[derive(Deserialize)]
+struct Line {
+    name: String,
+    ms: u64,
+}
+
+/// The times that the tests themselves tell, one JSON object a line: for nextest, the first trial of a stage takes the time
+/// of all. A line that was cut off tells nothing.
+#[must_use]
+pub fn with_own_times(mut tests: Vec<Test>, lines: &str) -> Vec<Test> {
+    let lines = lines.lines().map(serde_json::from_str::<Line>);
+    let own: BTreeMap<_, _> = lines.flatten().map(|line| (line.name, line.ms)).collect();
+    for test in &mut tests {
+        if let Some(ms) = own.get(&test.name) {
+            test.ms = *ms;
+        }
+    }
+    tests
+}
+
 /// The JUnit of a run of which nextest wrote none: one error that says why, or a failure.
 #[must_use]
 pub fn of_a_run_without_tests(facts: &Facts) -> String {
@@ -138,6 +161,15 @@ mod tests {
                 ("node::c", Status::Failed, 1000, Some("test timeout")),
             ]
         );
+    }
+
+    #[test]
+    fn what_tests_tell_of_their_time_is_believed() {
+        let lines =
+            "{\"name\":\"node::b\",\"status\":\"failed\",\"ms\":77}\n{\"name\":\"node::a\",\"m";
+        let found = with_own_times(tests(XML).expect("JUnit"), lines);
+        let times: Vec<_> = found.iter().map(|test| test.ms).collect();
+        assert_eq!(times, [3651, 77, 1000]);
     }
 
     #[test]

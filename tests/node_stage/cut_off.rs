@@ -1,0 +1,155 @@
+//! A cycle that is cut off, at each of its steps: the node is as it was.
+
+use std::time::Duration;
+
+use archipelago_lab::StandIn;
+use rustix::process::Signal;
+
+use crate::deployed::{Deployed, broken, folder, good, shell};
+use crate::script::Script;
+use crate::trial::{Outcome, trials};
+
+const NAME: &str = "dev-container-test.sh";
+/// The lease of a run that is gone, and what it takes to bring the old one back after it.
+const BY_ITSELF: Duration = Duration::from_secs(90);
+
+trials![
+    ctrl_c_at_each_step_leaves_the_node_as_it_was,
+    a_killed_script_is_undone_by_the_node_itself,
+    a_power_cut_amid_a_run_is_undone_by_the_next_run,
+    a_lost_link_is_told_and_undone_by_the_node_itself,
+];
+
+async fn ctrl_c_at_each_step_leaves_the_node_as_it_was(node: &mut StandIn) -> Outcome {
+    let folder = folder()?;
+    let (good, broken) = (good(&folder)?, broken(&folder)?);
+    let before = Deployed::on(node).await?;
+    // One that does not come up gives time to press it.
+    let steps = [
+        ("== build ==", &good),
+        ("== rsync ==", &good),
+        ("== restart ==", &broken),
+        ("== smoke ==", &good),
+    ];
+    for (step, binary) in steps {
+        let running = Script::new(node, NAME, &["--once", "--binary", binary]).begin()?;
+        running.says(step, 1).await?;
+        running.interrupt()?;
+        let ended = running.end().await?;
+        ended
+            .with_code(130, &[step])
+            .map_err(|error| format!("at {step}: {error}"))?;
+        before
+            .is_back_on(node)
+            .await
+            .map_err(|error| format!("after Ctrl-C at {step}: {error}"))?;
+    }
+    // A build on the node goes with whoever wanted it.
+    let running = Script::new(node, NAME, &["--once"]).begin()?;
+    running.says("Compiling", 1).await?;
+    running.interrupt()?;
+    running.end().await?.with_code(130, &["== build =="])?;
+    before.is_back_on(node).await
+}
+
+async fn a_killed_script_is_undone_by_the_node_itself(node: &mut StandIn) -> Outcome {
+    let folder = folder()?;
+    let before = Deployed::on(node).await?;
+    let arguments = ["--once", "--binary", &broken(&folder)?];
+    let running = Script::new(node, NAME, &arguments).begin()?;
+    running.says("== restart ==", 1).await?;
+    until_swapped(node).await?;
+    running.signal(Signal::KILL)?;
+    running.end_of_a_killed_one().await?;
+    // Its scripts go with the next run, or with a reboot.
+    let ours = shell(
+        node,
+        "rm -rf /run/archipelago-node-test.look; ls -d /run/archipelago-node-test",
+    )
+    .await;
+    ours?;
+    until_the_old_one_is_healthy(node, BY_ITSELF).await?;
+    Script::new(node, NAME, &["--rollback"])
+        .to_end()
+        .await?
+        .with_code(0, &[])?;
+    before.is_back_on(node).await
+}
+
+async fn a_power_cut_amid_a_run_is_undone_by_the_next_run(node: &mut StandIn) -> Outcome {
+    let folder = folder()?;
+    let before = Deployed::on(node).await?;
+    let arguments = ["--once", "--binary", &good(&folder)?];
+    let running = Script::new(node, NAME, &arguments).begin()?;
+    running.says("== smoke ==", 1).await?;
+    node.power_loss()
+        .await
+        .map_err(|error| archipelago_lab::chain(&error))?;
+    running
+        .end()
+        .await?
+        .with_code(2, &["was lost during: smoke"])?;
+    Script::new(node, NAME, &["--rollback"])
+        .to_end()
+        .await?
+        .with_code(0, &["rolled back"])?;
+    before.is_back_on(node).await
+}
+
+async fn a_lost_link_is_told_and_undone_by_the_node_itself(node: &mut StandIn) -> Outcome {
+    let folder = folder()?;
+    let before = Deployed::on(node).await?;
+    let arguments = ["--once", "--binary", &broken(&folder)?];
+    let running = Script::new(node, NAME, &arguments).begin()?;
+    running.says("== restart ==", 1).await?;
+    until_swapped(node).await?;
+    node.drop_link()
+        .await
+        .map_err(|error| archipelago_lab::chain(&error))?;
+    running
+        .end()
+        .await?
+        .with_code(2, &["was lost during: restart", "by itself"])?;
+    until_the_old_one_is_healthy(node, BY_ITSELF).await?;
+    node.restore_link()
+        .await
+        .map_err(|error| archipelago_lab::chain(&error))?;
+    Script::new(node, NAME, &["--rollback"])
+        .to_end()
+        .await?
+        .with_code(0, &[])?;
+    before.is_back_on(node).await
+}
+
+/// Waits until the new one is where the old one was.
+async fn until_swapped(node: &StandIn) -> Outcome {
+    crate::program::until(
+        "the new archipelago lies there",
+        Duration::from_secs(20),
+        async || {
+            let said = shell(
+                node,
+                "cmp /usr/local/bin/archipelago /usr/local/bin/archipelago.rollback 2>&1",
+            )
+            .await?;
+            if said.contains("differ") || said.contains("EOF") {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        },
+    )
+    .await
+}
+
+async fn until_the_old_one_is_healthy(node: &StandIn, within: Duration) -> Outcome {
+    crate::program::until("the node brings the old archipelago back by itself", within, async || {
+        let said = shell(
+            node,
+            "ls /usr/local/bin; journalctl --no-pager -n 3 -u 'archipelago-deploy-guard*'; /usr/local/bin/archipelago rpc system.health 2>&1",
+        )
+        .await?;
+        if said.contains("\"status\": \"ok\"") && !said.contains("archipelago.rollback") { Ok(()) } else { Err(said) }
+    })
+    .await
+}
