@@ -14,6 +14,7 @@ mod refused;
 mod script;
 mod target;
 mod trial;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,23 @@ fn main() -> ExitCode {
         }
         let run = || trial::run(trial).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(unfit.is_some()));
+    }
+    let name = format!(
+        "lab::{}::every_job_is_here",
+        module_path!().to_owned() + "::workflows"
+    );
+    trials.push(Trial::test(name, || {
+        workflows::every_job_is_here().map_err(Failed::from)
+    }));
+    for job in workflows::JOBS {
+        let name = job.name();
+        let ignored = unfit.clone().or_else(|| job.ignored());
+        match &ignored {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => wanted |= trial::is_wanted(&name, &arguments),
+        }
+        let run = || job.run().map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
     if !arguments.list && wanted {
         // A runner that is killed takes no trials with it by itself.
