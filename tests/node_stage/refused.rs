@@ -187,7 +187,7 @@ async fn a_node_that_somebody_else_has(node: &mut StandIn) -> Outcome {
 async fn a_disk_that_is_full(node: &mut StandIn) -> Outcome {
     let folder = folder()?;
     let good = good(&folder)?;
-    for full in ["/usr/local/bin", "/home"] {
+    for full in ["/home", "/usr/local/bin"] {
         node.fill_disk(full)
             .await
             .map_err(|error| archipelago_lab::chain(&error))?;
