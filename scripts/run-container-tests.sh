@@ -113,7 +113,7 @@ start_timer() {
         trap - EXIT INT TERM HUP USR1 USR2
         sleep "$TIMEOUT_S"
         kill -USR2 $$
-    ) </dev/null >/dev/null 2>&1 &
+    ) </dev/null >/dev/null 2>&1 3>&- &
     TIMER=$!
     set +m
 }
@@ -190,14 +190,14 @@ report() {
         OPTIONS+=("--leftover=$leftover")
     done
     "$REPORT" make "${OPTIONS[@]}" >"$OUT/report.json" || code=$?
-    cat "$OUT/report.json"
+    cat "$OUT/report.json" >&3
     return "$code"
 }
 
 # Built first of all: it tells too of what could not be built.
 build_report() {
     find_cargo
-    cargo build --quiet --locked --package archipelago-report --bin report >&2 || unable 'the program for the report does not build'
+    cargo build --quiet --locked --package archipelago-report --bin report || unable 'the program for the report does not build'
     # shellcheck disable=SC2012 # Triples are plain names.
     REPORT=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/report | head -n 1)
 }
@@ -234,6 +234,8 @@ REPORT=
 
 main() {
     read_arguments "$@"
+    # The report alone goes to standard output, whenever this ends; it is 3 from here on.
+    exec 3>&1 1>&2
     make_scratch
     trap end EXIT
     trap 'cut_short "SIGINT"' INT
@@ -246,7 +248,7 @@ main() {
     build_report
     rm -f "${CARGO_TARGET_DIR:-target}/nextest/node/junit.xml"
     check_node
-    cycle "${FILTER[@]}" >&2 || FAILED=1
+    cycle "${FILTER[@]}" || FAILED=1
 }
 
 main "$@"

@@ -70,7 +70,8 @@ INPUT=/dev/null
 # killed.
 start() {
     set -m
-    setpriv --pdeathsig TERM -- "$@" <>"$INPUT" &
+    # 3 is where a script keeps its standard output.
+    setpriv --pdeathsig TERM -- "$@" <>"$INPUT" 3>&- &
     CHILDREN+=($!)
     set +m
 }
@@ -109,7 +110,8 @@ connect() {
         return
     fi
     SSH=(
-        ssh -p "$NODE_PORT" -i "$NODE_KEY" -S "$SCRATCH/ssh"
+        # Nothing of somebody's own configuration, which could lead elsewhere.
+        ssh -F none -p "$NODE_PORT" -i "$NODE_KEY" -S "$SCRATCH/ssh"
         -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10
         # A node that is new is believed once; one that has changed never.
         -o StrictHostKeyChecking=accept-new
@@ -120,16 +122,12 @@ connect() {
     if [[ -n ${ARCHIPELAGO_NODE_KNOWN_HOSTS:-} ]]; then
         SSH+=(-o "UserKnownHostsFile=$ARCHIPELAGO_NODE_KNOWN_HOSTS")
     fi
-    # Somebody's own configuration could lead elsewhere.
-    if is_loopback "$host"; then
-        SSH+=(-F none)
-    fi
     # rsync wants a program, and gives it a host first.
     printf '#!/bin/sh\nshift\nexec%s "$@"\n' "$(printf ' %q' "${SSH[@]}" "$NODE")" >"$SCRATCH/rsh"
 
     local said
     # It stays for a while when it is not used: a run that was killed leaves it for no longer. It keeps its streams as long.
-    if ! "${SSH[@]}" -o ControlMaster=yes -o ControlPersist="$LEASE_S" "$NODE" true </dev/null >"$SCRATCH/said" 2>&1; then
+    if ! "${SSH[@]}" -o ControlMaster=yes -o ControlPersist="$LEASE_S" "$NODE" true </dev/null >"$SCRATCH/said" 2>&1 3>&-; then
         said=$(<"$SCRATCH/said")
         say "$said"
         case $said in
@@ -207,7 +205,7 @@ take_node() {
             *) unable "the node's lock could not be taken (exit code $code)" ;;
         esac
         set -m
-        renew_node </dev/null &
+        renew_node </dev/null >/dev/null 2>&1 3>&- &
         RENEWER=$!
         set +m
     fi
