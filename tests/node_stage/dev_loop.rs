@@ -15,6 +15,7 @@ trials![
     one_that_holds_stays_and_the_old_one_is_kept,
     built_on_the_node_it_holds_as_well,
     one_that_does_not_come_up_is_taken_back_and_its_journal_is_shown,
+    an_older_one_that_knows_no_health_comes_back_as_well,
     one_that_fails_the_smoke_stage_is_taken_back,
     one_that_cannot_run_there_is_never_swapped_in,
     keep_bad_keeps_it_until_it_is_rolled_back,
@@ -106,6 +107,21 @@ async fn one_that_does_not_come_up_is_taken_back_and_its_journal_is_shown(
                 "the old archipelago is back",
             ],
         )?;
+    before.is_back_on(node).await
+}
+
+async fn an_older_one_that_knows_no_health_comes_back_as_well(node: &mut StandIn) -> Outcome {
+    let chain = |error| archipelago_lab::chain(&error);
+    let folder = folder()?;
+    let older = folder.path().join("older");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_archipelago"));
+    archipelago_lab::standin::without(program, "system.health", &older).map_err(chain)?;
+    node.deploy(&older).await.map_err(chain)?;
+    let before = Deployed::on(node).await?;
+    Script::new(node, NAME, &["--once", "--binary", &broken(&folder)?])
+        .to_end()
+        .await?
+        .with_code(1, &["failed: restart", "rolled back", "is healthy"])?;
     before.is_back_on(node).await
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::program::until;
 
 /// How long a script may take that builds nothing to speak of.
-const RUN: Duration = Duration::from_secs(150);
+const RUN: Duration = Duration::from_secs(240);
 
 /// The root of the sources.
 pub(crate) fn root() -> &'static Path {
