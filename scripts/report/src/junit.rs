@@ -57,9 +57,9 @@ fn test(case: &TestCase) -> Test {
             description,
             ..
         } => {
-            // The description repeats what the test printed, and is all there is where it was killed.
+            // What it printed, and where it was killed all that there is.
             let why = description.as_ref().or(message.as_ref()).or(ty.as_ref());
-            (Status::Failed, vec![why])
+            (Status::Failed, vec![why, case.system_out.as_ref()])
         }
     };
     let said: Vec<&str> = said
@@ -84,17 +84,21 @@ fn test(case: &TestCase) -> Test {
 struct Line {
     name: String,
     ms: u64,
+    error: Option<String>,
 }
 
-/// The times that the tests themselves tell, one JSON object a line: for nextest, the first trial of a stage takes the time
-/// of all. A line that was cut off tells nothing.
+/// With what the tests themselves tell of their time and of their failure, one JSON object a line: for nextest, the first
+/// trial of a stage takes the time of all, and an error is all that was printed. A line that was cut off tells nothing.
 #[must_use]
-pub fn with_own_times(mut tests: Vec<Test>, lines: &str) -> Vec<Test> {
-    let lines = lines.lines().map(serde_json::from_str::<Line>);
-    let own: BTreeMap<_, _> = lines.flatten().map(|line| (line.name, line.ms)).collect();
+pub fn as_told(mut tests: Vec<Test>, lines: &str) -> Vec<Test> {
+    let lines = lines.lines().flat_map(serde_json::from_str::<Line>);
+    let mut told: BTreeMap<_, _> = lines.map(|line| (line.name.clone(), line)).collect();
     for test in &mut tests {
-        if let Some(ms) = own.get(&test.name) {
-            test.ms = *ms;
+        if let Some(line) = told.remove(&test.name) {
+            test.ms = line.ms;
+            if test.status == Status::Failed {
+                test.error = line.error.or(test.error.take());
+            }
         }
     }
     tests
@@ -131,6 +135,7 @@ mod tests {
         <testcase name="node::a" classname="archipelago::scenarios" time="3.651"/>
         <testcase name="node::b" classname="archipelago::scenarios" time="0.002">
             <failure message="in short" type="test failure">it was &lt;b&gt; &amp; not c</failure>
+            <system-out>printed</system-out>
         </testcase>
         <testcase name="node::c" classname="archipelago::scenarios" time="1">
             <failure type="test timeout"/>
@@ -157,19 +162,25 @@ mod tests {
             seen,
             [
                 ("node::a", Status::Passed, 3651, None),
-                ("node::b", Status::Failed, 2, Some("it was <b> & not c")),
+                (
+                    "node::b",
+                    Status::Failed,
+                    2,
+                    Some("it was <b> & not c\nprinted")
+                ),
                 ("node::c", Status::Failed, 1000, Some("test timeout")),
             ]
         );
     }
 
     #[test]
-    fn what_tests_tell_of_their_time_is_believed() {
-        let lines =
-            "{\"name\":\"node::b\",\"status\":\"failed\",\"ms\":77}\n{\"name\":\"node::a\",\"m";
-        let found = with_own_times(tests(XML).expect("JUnit"), lines);
+    fn what_tests_tell_of_themselves_is_believed() {
+        let lines = r#"{"name":"node::b","ms":77,"error":"no token"}
+{"name":"node::a","m"#;
+        let found = as_told(tests(XML).expect("JUnit"), lines);
         let times: Vec<_> = found.iter().map(|test| test.ms).collect();
         assert_eq!(times, [3651, 77, 1000]);
+        assert_eq!(found[1].error.as_deref(), Some("no token"));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 mod junit;
 mod report;
 
-pub use junit::{JunitError, of_a_run_without_tests, tests, with_own_times};
+pub use junit::{JunitError, as_told, of_a_run_without_tests, tests};
 pub use report::{Facts, Outcome, Report, Status, Test, Totals};
 
 /// The JSON Schema of a [`Report`], as `docs/run-container-tests.schema.json` has it.

@@ -28,7 +28,7 @@ struct Make {
     /// nextest's JUnit. Where there is none, one is written that says why.
     #[arg(long)]
     junit: PathBuf,
-    /// What the tests tell of their own times, one JSON object a line; may be missing.
+    /// What the tests tell of themselves, one JSON object a line; may be missing.
     #[arg(long)]
     lines: Option<PathBuf>,
     /// A failure that no test tells of.
@@ -103,7 +103,7 @@ fn report(make: Make) -> Report {
     let lines = make.lines.map(std::fs::read_to_string);
     let lines = lines.and_then(Result::ok).unwrap_or_default();
     let tests = match tests(&make.junit, &facts) {
-        Ok(tests) => archipelago_report::with_own_times(tests, &lines),
+        Ok(tests) => archipelago_report::as_told(tests, &lines),
         // The rest of the report is worth telling.
         Err(error) => {
             facts.unable.get_or_insert(format!("{error:#}"));
