@@ -142,7 +142,9 @@ main() {
     if [[ $MODE == rollback ]]; then
         connect
         take_node
-        deploy rollback "$HEALTHY_WITHIN_S"
+        local said
+        said=$(deploy rollback "$HEALTHY_WITHIN_S")
+        say "${said:-there is nothing to roll back}"
         exit
     fi
     while true; do

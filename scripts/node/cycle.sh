@@ -133,6 +133,10 @@ undo() {
     [[ -n $UNPROVEN ]] || return 0
     local said code=0
     said=$(deploy abandon "$RUN" "$HEALTHY_WITHIN_S") || code=$?
+    if [[ $code -ne 0 && -z $said ]] && take_node_again; then
+        code=0
+        said=$(deploy abandon "$RUN" "$HEALTHY_WITHIN_S") || code=$?
+    fi
     if [[ $said == 'rolled back' ]]; then
         ROLLED_BACK=1
         UNPROVEN=

@@ -209,10 +209,18 @@ take_node() {
         RENEWER=$!
         set +m
     fi
+    copy_scripts || unable "the scripts could not be copied to $NODE_SCRIPTS on the node"
+}
+
+copy_scripts() {
     # shellcheck disable=SC2016 # They are the node's.
     tar --create --directory=scripts/node --no-recursion lock.sh deploy.sh |
-        on_node sudo -n sh -c 'mkdir -p "$1" && tar --extract --directory="$1" --no-same-owner' sh "$NODE_SCRIPTS" ||
-        unable "the scripts could not be copied to $NODE_SCRIPTS on the node"
+        on_node sudo -n sh -c 'mkdir -p "$1" && tar --extract --directory="$1" --no-same-owner' sh "$NODE_SCRIPTS"
+}
+
+# A node that was started anew has forgotten us.
+take_node_again() {
+    [[ -n $HAS_LOCK ]] && lock take "$RUN" "$(holder)" "$LEASE_S" $$ >/dev/null && copy_scripts
 }
 
 # In the background: the lease goes on as long as this script does. Where it is lost, the script is told.

@@ -78,14 +78,12 @@ async fn a_power_cut_amid_a_run_is_undone_by_the_next_run(node: &mut StandIn) ->
     node.power_loss()
         .await
         .map_err(|error| archipelago_lab::chain(&error))?;
-    running
-        .end()
-        .await?
-        .with_code(2, &["was lost during: smoke"])?;
+    running.end().await?.with_code(2, &["was lost"])?;
+    // It may have done so itself, where the node was up again in time.
     Script::new(node, NAME, &["--rollback"])
         .to_end()
         .await?
-        .with_code(0, &["rolled back"])?;
+        .with_code(0, &["roll"])?;
     before.is_back_on(node).await
 }
 
