@@ -118,6 +118,20 @@ impl Ls {
     }
 }
 
+/// Removes a lab, and what is kept of it as a stand-in; its id.
+pub(super) async fn remove(session: &Session, name: Option<&str>) -> anyhow::Result<String> {
+    let docker = engine::connect(&session.endpoint)?;
+    let lab = Lab::open(docker.clone(), name).await?;
+    let id = lab.id().to_owned();
+    let mut summaries = labs(&docker).await?.into_iter();
+    let summary = summaries.find(|lab| lab.id == id);
+    lab.stop().await?;
+    if let Some(summary) = summary {
+        standin::forget(session, &summary.name)?;
+    }
+    Ok(id)
+}
+
 /// Refuses a name that a lab has already.
 pub(super) async fn free(docker: &bollard::Docker, name: &str) -> anyhow::Result<()> {
     if labs(docker).await?.iter().any(|lab| lab.name == name) {
@@ -251,14 +265,7 @@ impl Down {
             vec![self.lab]
         };
         for name in names {
-            let lab = Lab::open(docker.clone(), name.as_deref()).await?;
-            let id = lab.id().to_owned();
-            let mut summaries = labs(&docker).await?.into_iter();
-            let summary = summaries.find(|lab| lab.id == id);
-            lab.stop().await?;
-            if let Some(summary) = summary {
-                standin::forget(session, &summary.name)?;
-            }
+            let id = remove(session, name.as_deref()).await?;
             println!("lab {id} is gone");
         }
         Ok(ExitCode::SUCCESS)

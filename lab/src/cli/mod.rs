@@ -42,6 +42,8 @@ enum Command {
     Down(labs::Down),
     /// Start a stand-in for a node, reached by ssh, and keep it until `lab node-down`; prints the variables that name it
     NodeUp(node::NodeUp),
+    /// Print the variables that name a stand-in that is up
+    NodeEnv(node::NodeEnv),
     /// Remove a stand-in for a node
     NodeDown(node::NodeDown),
     /// Judge this host: one line a check, each failure with the command that mends it
@@ -81,6 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PowerLoss(which) => entered(async move |session| which.power_loss(&session).await),
         Command::Down(down) => entered(async move |session| down.run(&session).await),
         Command::NodeUp(up) => entered(async move |session| up.run(&session).await),
+        Command::NodeEnv(env) => entered(async move |session| env.run(&session).await),
         Command::NodeDown(down) => entered(async move |session| down.run(&session).await),
         Command::Bench(bench) => entered(async move |session| bench.run(&session).await),
         Command::Conformance(conformance) if conformance.emit()? => Ok(ExitCode::SUCCESS),

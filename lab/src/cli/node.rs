@@ -55,20 +55,43 @@ impl NodeUp {
         }
         let node = builder.start().await?;
         drop(spinner);
-        if self.json {
-            let env: serde_json::Map<String, serde_json::Value> = node
-                .env()
-                .into_iter()
-                .map(|(name, value)| (name, value.into()))
-                .collect();
-            let node = serde_json::json!({ "lab": node.lab().id(), "name": self.name, "env": env });
-            println!("{node}");
-            return Ok(ExitCode::SUCCESS);
-        }
-        for (name, value) in node.env() {
-            println!("export {name}={}", shell_words::quote(&value));
-        }
+        print(&node, &self.name, self.json);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeEnv {
+    /// Its name
+    #[arg(default_value = standin::NAME)]
+    name: String,
+    /// One JSON object, as of `node-up`
+    #[arg(long)]
+    json: bool,
+}
+
+impl NodeEnv {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
+        let node = StandIn::open(session, &self.name).await?;
+        print(&node, &self.name, self.json);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints the variables by which a stand-in is found.
+fn print(node: &StandIn, name: &str, json: bool) {
+    if json {
+        let env: serde_json::Map<String, serde_json::Value> = node
+            .env()
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        let node = serde_json::json!({ "lab": node.lab().id(), "name": name, "env": env });
+        println!("{node}");
+        return;
+    }
+    for (name, value) in node.env() {
+        println!("export {name}={}", shell_words::quote(&value));
     }
 }
 
@@ -81,7 +104,7 @@ pub(crate) struct NodeDown {
 
 impl NodeDown {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<ExitCode> {
-        StandIn::open(session, &self.name).await?.stop().await?;
+        super::labs::remove(session, Some(&self.name)).await?;
         println!("stand-in {} is gone", self.name);
         Ok(ExitCode::SUCCESS)
     }

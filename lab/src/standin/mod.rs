@@ -60,7 +60,7 @@ impl StandIn {
         StandInBuilder::default()
     }
 
-    /// Opens one that is kept. Dropping the value leaves it alone.
+    /// Opens one that is kept, by its name. Dropping the value leaves it alone.
     pub async fn open(session: &Session, name: &str) -> Result<Self, StandInError> {
         let docker = engine::connect(&session.endpoint).map_err(crate::LabError::from)?;
         let lab = Lab::open(docker, Some(name)).await?;

@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use archipelago_lab::StandIn;
 use archipelago_lab::image::Base;
 use archipelago_lab::lab::LabSummary;
 use archipelago_lab::session::keeper;
 use archipelago_lab::standin::{self, StandInBuilder};
+use archipelago_lab::{Lab, StandIn};
 use tokio::io::AsyncWriteExt;
 
 use crate::processes::until;
@@ -26,6 +26,7 @@ crate::registry::scenarios![
     disk_keys_rights_and_token_fail_and_are_mended,
     another_program_takes_the_place_of_the_one_that_runs,
     one_whose_service_does_not_come_up_says_why_and_leaves_nothing,
+    labs_of_tests_have_nothing_that_only_a_node_has,
 ];
 
 /// Where the program under test is: cargo puts it beside the folder of test programs.
@@ -172,11 +173,32 @@ async fn the_command_prints_what_finds_it_and_leaves_nothing() -> anyhow::Result
         .await?;
     ensure!(output.stdout == b"hello\n", "{output:?}");
     ensure!(variable("_LOOPBACK_ONLY")? == "1");
+    ensure!(stage.succeed(&["node-env", "stand-in-cli"]).await? == said);
+    let json: serde_json::Value = serde_json::from_str(
+        &stage
+            .succeed(&["node-env", "stand-in-cli", "--json"])
+            .await?,
+    )?;
+    ensure!(
+        json["env"]["ARCHIPELAGO_NODE_KEY"] == key.as_str(),
+        "{json}"
+    );
     stage
         .lab(&up)
         .await?
         .expect(2, &["`stand-in-cli` is up already"])?;
     ensure!(Path::new(&key).exists());
+    // One that does not run is removed like any other.
+    stage
+        .succeed(&[
+            "exec",
+            "-l",
+            "stand-in-cli",
+            "systemctl",
+            "poweroff",
+            "--force",
+        ])
+        .await?;
     stage.succeed(&["node-down", "stand-in-cli"]).await?;
     ensure!(!Path::new(&key).exists(), "the key is still there");
     stage
@@ -456,6 +478,23 @@ async fn one_whose_service_does_not_come_up_says_why_and_leaves_nothing() -> any
         }
     })
     .await
+}
+
+async fn labs_of_tests_have_nothing_that_only_a_node_has() -> anyhow::Result<()> {
+    let lab = Lab::builder().start().await?;
+    let look = "for name in sudo rsync cc busybox docker-registry registry; do command -v $name || :; done; \
+                systemctl is-active ssh sshd registry || :; ls /usr/local/share/lab";
+    let said = lab.succeed(&["sh", "-euc", look]).await?;
+    let expected = |line: &str| line == "inactive" || line == "failed";
+    let programs: Vec<&str> = said
+        .lines()
+        .take_while(|line| line.starts_with('/'))
+        .collect();
+    ensure!(programs.is_empty(), "{programs:?}");
+    ensure!(said.lines().take(3).all(expected), "{said}");
+    ensure!(!said.lines().any(|line| line == "node"), "{said}");
+    lab.stop().await?;
+    Ok(())
 }
 
 /// The root of the sources.
