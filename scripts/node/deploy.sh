@@ -73,6 +73,7 @@ swap() {
 
 accept() {
     alone
+    dismiss_guards
     if [ -e "$OLD" ]; then
         mv "$OLD" "$PREVIOUS"
         sync_folder
@@ -81,17 +82,19 @@ accept() {
 
 keep() {
     alone
-    systemctl stop 'archipelago-deploy-guard-*.service'
+    dismiss_guards
 }
 
 rollback() {
     alone
+    dismiss_guards
     back "$1"
 }
 
 abandon() {
     touch "$HERE/abandoned.$1"
     alone
+    dismiss_guards
     back "$2"
 }
 
@@ -111,11 +114,16 @@ back() {
     restart "$1"
 }
 
+dismiss_guards() {
+    systemctl stop 'archipelago-deploy-guard-*.service'
+}
+
 # Waits until the binary is proved, or its run is gone. Not to be called by hand.
 guard() {
     while [ -e "$OLD" ]; do
         if ! has_the_node "$1"; then
-            rollback 15
+            alone
+            back 15
             return
         fi
         sleep 1

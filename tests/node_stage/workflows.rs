@@ -111,7 +111,7 @@ impl JobTrial {
     pub(crate) fn ignored(&self) -> Option<String> {
         let all = std::env::var(ALL).is_ok_and(|wanted| wanted == "all");
         (self.is_long && !all).then(|| {
-            format!("it builds everything anew, which takes many minutes; {ALL}=all runs it")
+            format!("it builds the workspace anew, which takes minutes; {ALL}=all runs it")
         })
     }
 
@@ -232,7 +232,8 @@ fn value(expression: &str, given: &BTreeMap<String, String>) -> Result<String, S
     Ok(String::new())
 }
 
-/// A clean checkout with what is not committed yet, and what a runner has beside it. It goes with the value.
+/// A clean checkout with what is not committed yet, and what a runner has beside it. It goes with the value; what cargo has
+/// built in it is kept for the next one, as a runner's cache does.
 struct Checkout {
     folder: tempfile::TempDir,
 }
@@ -264,6 +265,10 @@ impl Checkout {
             .arg(root())
             .arg(checkout.path());
         said("the checkout", &mut copy)?;
+        let cache = root().join("target/workflows/cache");
+        std::fs::create_dir_all(&cache)
+            .and_then(|()| std::os::unix::fs::symlink(&cache, checkout.path().join("target")))
+            .map_err(|error| error.to_string())?;
         Ok(checkout)
     }
 
