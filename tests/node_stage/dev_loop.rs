@@ -242,6 +242,16 @@ async fn the_menu_starts_it_too(node: &mut StandIn) -> Outcome {
         .to_end()
         .await?
         .with_code(1, &["failed: restart", "rolled back"])?;
+    Script::new(node, "dev-start.sh", &["10"])
+        .to_end()
+        .await?
+        .with_code(2, &["no such number: `10`", "1 to 9"])?;
+    let mut running = Script::new(node, "dev-start.sh", &[]).begin()?;
+    running.types("q").await?;
+    running
+        .end()
+        .await?
+        .with_code(0, &["1  Unit tests", "q  quit"])?;
     let mut running = Script::new(node, "dev-start.sh", &[]).begin()?;
     running
         .says("9  Container orchestration dev (live on .228)", 1)
