@@ -1,7 +1,6 @@
 //! Building a lab image on an engine.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use bollard::Docker;
 use bollard::query_parameters::{
@@ -16,7 +15,7 @@ use super::bases::{base_image, base_reference};
 use super::error::{ImageError, engine, io};
 use super::flavour::Flavour;
 use super::inputs::{Inputs, source_root};
-use super::program::run;
+use super::program::{executable, run};
 use super::seed::seed;
 use crate::engine::service::{on_path, tail};
 use crate::session::Session;
@@ -145,17 +144,11 @@ pub async fn compile_fixture() -> Result<Vec<u8>, ImageError> {
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(source_root());
     let output = run(command, "cargo build").await?;
-    // One JSON object a line; the one with an executable names the program.
-    let program = output
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .next_back()
-        .ok_or_else(|| ImageError::Program {
-            program: "cargo build".into(),
-            ended: "named no executable".into(),
-            log: tail(&output, 5),
-        })?;
+    let program = executable(&output).ok_or_else(|| ImageError::Program {
+        program: "cargo build".into(),
+        ended: "named no executable".into(),
+        log: tail(&output, 5),
+    })?;
     std::fs::read(&program).map_err(io(format!("read `{}`", program.display())))
 }
 

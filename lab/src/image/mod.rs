@@ -16,7 +16,7 @@ mod error;
 mod flavour;
 pub mod inputs;
 pub mod packages;
-mod program;
+pub(crate) mod program;
 mod seed;
 
 pub use archive::FIXTURE_IMAGE;

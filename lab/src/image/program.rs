@@ -1,5 +1,6 @@
 //! Programs that a build runs on this machine.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::error::{ImageError, io};
@@ -51,4 +52,25 @@ pub(super) async fn run(
         ended: format!("ended with {}", output.status),
         log: tail(&log, 15),
     })
+}
+
+/// The last program that cargo's messages name, one JSON object a line.
+pub(crate) fn executable(messages: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_the_last_that_cargo_names() {
+        let messages = "{\"reason\":\"build-script-executed\"}\nnoise\n{\"executable\":null}\n{\"executable\":\"/t/a\"}\n{\"executable\":null}";
+        assert_eq!(executable(messages), Some(PathBuf::from("/t/a")));
+        assert_eq!(executable("{}"), None);
+    }
 }

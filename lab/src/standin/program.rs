@@ -8,6 +8,7 @@ use super::settings::Program;
 use super::{StandInError, io};
 use crate::engine::service::tail;
 use crate::image::inputs::source_root;
+use crate::image::program::executable;
 
 /// Builds it; its path. What is built already takes no time.
 pub async fn build(program: &Program) -> Result<PathBuf, StandInError> {
@@ -69,15 +70,6 @@ fn overwritten(mut bytes: Vec<u8>, word: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The last program that cargo's messages name, one JSON object a line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .next_back()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,12 +83,5 @@ mod tests {
         );
         assert_eq!(overwritten(bytes.clone(), b"words"), None);
         assert_eq!(overwritten(bytes, b""), None);
-    }
-
-    #[test]
-    fn the_program_is_the_last_that_cargo_names() {
-        let messages = "{\"reason\":\"build-script-executed\"}\nnoise\n{\"executable\":null}\n{\"executable\":\"/t/a\"}\n{\"executable\":null}";
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/a")));
-        assert_eq!(executable("{}"), None);
     }
 }

@@ -36,6 +36,7 @@ fn all() -> impl Iterator<Item = &'static registry::Scenario> {
         runner::SCENARIOS,
         session::SCENARIOS,
         standin::SCENARIOS,
+        standin::faults::SCENARIOS,
     ]
     .into_iter()
     .flatten()
