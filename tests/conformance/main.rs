@@ -1,15 +1,20 @@
-//! Conformance without podman: what real podman did, recorded in `tests/fixtures/podman-VERSION/`, is played on
-//! [`MockPodman`](archipelago::container::mock_podman::MockPodman) in paused time, and must come to the same.
+//! Conformance: the corpus on real podman and on the mock, which must come to the same.
 //!
-//! A trial is all cases of one corpus file on one version of podman, `mock::VERSION::FILE`; it reports every divergence of
-//! each. One case alone:
+//! `mock::VERSION::FILE` needs no podman: what real podman did, recorded in `tests/fixtures/podman-VERSION/`, is played on
+//! [`MockPodman`](archipelago::container::mock_podman::MockPodman) in paused time. `lab::FILE` plays on the podman of a lab
+//! and, at the same time, on `mock-podman`, as `cargo lab conformance` does.
+//!
+//! A trial is all cases of one corpus file; it reports every divergence of each. One case alone:
 //!
 //! ```text
-//! CASE=stop::exit_codes cargo test --test conformance
+//! CASE=stop::exit_codes cargo test --test conformance mock::
 //! CASE=stop::exit_codes cargo test --test conformance 5.4.2
 //! ```
 //! A corpus file or case without a recording fails, and so does a recording that is not of the corpus as it is now.
 
+#[path = "../common/labs.rs"]
+mod labs;
+mod live;
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,17 +43,23 @@ fn main() -> ExitCode {
     archipelago_lab::init();
     let arguments = Arguments::from_args();
     let only = std::env::var("CASE").ok().filter(|case| !case.is_empty());
-    let trials = match corpus(&root().join("lab/conformance/corpus")) {
-        Ok(cases) => trials(&cases, only.as_deref()),
+    let (mut trials, cases) = match corpus(&root().join("lab/conformance/corpus")) {
+        Ok(cases) => (trials(&cases, only.as_deref()), cases),
         Err(error) => {
             eprintln!("{}", archipelago_lab::chain(&error));
             return ExitCode::from(101);
         }
     };
-    if let Some(only) = only
+    if let Some(only) = &only
         && trials.is_empty()
     {
         eprintln!("no case is called {only}");
+        return ExitCode::from(101);
+    }
+    let (live, in_labs) = live::trials(&cases, only.as_deref());
+    trials.extend(live);
+    if let Err(why) = labs::enter(&arguments, &in_labs) {
+        eprintln!("{why}");
         return ExitCode::from(101);
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -30,14 +30,6 @@ rm /run/layer
 systemctl set-property --runtime registry CPUQuota=1%
 "#;
 
-/// Why none can be put into a lab.
-pub(crate) fn missing() -> Option<String> {
-    registry_program().is_none().then(|| {
-        "no container registry to put into the lab: Debian's package is docker-registry, Fedora's docker-distribution"
-            .to_owned()
-    })
-}
-
 /// A lab that has one, not started.
 pub(crate) fn bring(lab: LabBuilder) -> LabBuilder {
     let lab = match registry_program() {

@@ -1,6 +1,6 @@
 //! The target `lab`: real podman under a real systemd, the real archipelago binary as `archipelago.service`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use archipelago_lab::host::{CgroupFacts, Files};
@@ -47,21 +47,6 @@ grep --recursive --files-with-matches --text --fixed-strings --no-messages --fil
     /var/lib/archipelago /etc /run /tmp /root /var/log /var/tmp || test $? -le 2
 "#;
 
-/// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
-pub(crate) fn unfit() -> Option<String> {
-    if std::env::var_os("DOCKER_HOST").is_some()
-        || archipelago_lab::engine::service::podman_installed()
-    {
-        return None;
-    }
-    let sockets = archipelago_lab::engine::Wishes::from_env().sockets();
-    let there = |endpoint: &archipelago_lab::engine::Endpoint| {
-        Path::new(endpoint.0.trim_start_matches("unix://")).exists()
-    };
-    (!sockets.iter().any(there))
-        .then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
-}
-
 /// Why labs on this host cannot give what a scenario needs. Reads facts of the host, touches no engine.
 pub(crate) fn cannot(need: Need) -> Option<String> {
     match need {
@@ -71,7 +56,7 @@ pub(crate) fn cannot(need: Need) -> Option<String> {
         Need::Systemd => None,
         // Programs run in it, and one flavour of the image has a registry that answers for docker.io.
         Need::Http | Need::Catalog => None,
-        Need::Registry => lab_registry::missing(),
+        Need::Registry => archipelago_lab::lab::registry_missing(),
         Need::MemoryLimit => match CgroupFacts::read(&Files::host()) {
             Ok(facts) if facts.memory_controller => None,
             Ok(_) => Some(

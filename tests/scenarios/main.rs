@@ -16,6 +16,8 @@ mod http;
 mod install;
 mod lab_registry;
 mod lab_target;
+#[path = "../common/labs.rs"]
+mod labs;
 mod mock_target;
 mod node;
 mod pull;
@@ -73,7 +75,7 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let mut trials: Vec<Trial> = node::all_checks().collect();
-    let mut labs = Vec::new();
+    let mut of_labs = Vec::new();
     let mut nodes = Vec::new();
     let unwanted = node::unwanted();
     let is_unwanted = unwanted.is_some();
@@ -106,25 +108,23 @@ fn main() -> ExitCode {
     }
     for scenario in in_labs() {
         let name = format!("lab::{}", scenario.name());
-        let ignored = lab_target::unfit()
+        let ignored = archipelago_lab::engine::missing()
             .or_else(|| scenario.needs.iter().copied().find_map(lab_target::cannot));
         match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => labs.push(name.clone()),
+            None => of_labs.push(name.clone()),
         }
         let run = || lab_target::run(scenario).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
-    let ignored = lab_target::unfit();
+    let ignored = archipelago_lab::engine::missing();
     match &ignored {
         Some(reason) => eprintln!("{} is ignored: {reason}", socket::NAME),
-        None => labs.push(socket::NAME.to_owned()),
+        None => of_labs.push(socket::NAME.to_owned()),
     }
     let run = || socket::run().map_err(Failed::from);
     trials.push(Trial::test(socket::NAME, run).with_ignored_flag(ignored.is_some()));
-    let runs =
-        |names: &[String]| !arguments.list && names.iter().any(|name| is_wanted(name, &arguments));
-    if runs(&labs) || runs(&nodes) {
+    if labs::will_run(&arguments, &nodes) {
         // A runner that is killed takes no trials with it by itself.
         if let Err(error) = archipelago_lab::die_with_parent() {
             eprintln!(
@@ -134,24 +134,9 @@ fn main() -> ExitCode {
             return ExitCode::from(101);
         }
     }
-    if runs(&labs) {
-        // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
-        if let Err(error) = archipelago_lab::enter() {
-            eprintln!("no lab: {}", archipelago_lab::chain(&error));
-            return ExitCode::from(101);
-        }
+    if let Err(why) = labs::enter(&arguments, &of_labs) {
+        eprintln!("{why}");
+        return ExitCode::from(101);
     }
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// Whether a trial will run: libtest-mimic's own rules for names.
-fn is_wanted(name: &str, arguments: &Arguments) -> bool {
-    let fits = |wanted: &String| {
-        if arguments.exact {
-            name == *wanted
-        } else {
-            name.contains(wanted.as_str())
-        }
-    };
-    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
 }

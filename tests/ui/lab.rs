@@ -1,7 +1,6 @@
 //! The page of a daemon in a lab, on real podman.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use archipelago_lab::Lab;
@@ -20,21 +19,6 @@ trials![Node;
 const PORT: u16 = 5678;
 /// How long the daemon may take to come up.
 const ANSWER: Duration = Duration::from_secs(20);
-
-/// Why this host cannot run labs at all; none where it can, or where only trying tells. Touches no engine.
-pub(crate) fn unfit() -> Option<String> {
-    if std::env::var_os("DOCKER_HOST").is_some()
-        || archipelago_lab::engine::service::podman_installed()
-    {
-        return None;
-    }
-    let sockets = archipelago_lab::engine::Wishes::from_env().sockets();
-    let there = |endpoint: &archipelago_lab::engine::Endpoint| {
-        Path::new(endpoint.0.trim_start_matches("unix://")).exists()
-    };
-    (!sockets.iter().any(there))
-        .then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
-}
 
 /// A lab in which archipelago answers.
 pub(crate) struct Node {

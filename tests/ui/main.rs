@@ -12,6 +12,8 @@ mod access;
 mod browser;
 mod flow;
 mod lab;
+#[path = "../common/labs.rs"]
+mod labs;
 mod look;
 mod node;
 mod picture;
@@ -47,40 +49,21 @@ fn main() -> ExitCode {
         let run = || trial::run_mock(mock).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
-    let mut labs = Vec::new();
+    let mut in_labs = Vec::new();
     for trial in lab::TRIALS {
         // The module is called as the target is.
         let name = format!("lab::page::{}", trial.function);
-        let ignored = no_browser.clone().or_else(lab::unfit);
+        let ignored = no_browser.clone().or_else(archipelago_lab::engine::missing);
         match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => labs.push(name.clone()),
+            None => in_labs.push(name.clone()),
         }
         let run = || lab::run(trial).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
-    if !arguments.list && labs.iter().any(|name| is_wanted(name, &arguments)) {
-        if let Err(error) = archipelago_lab::die_with_parent() {
-            eprintln!("no lab: {}", archipelago_lab::chain(&error));
-            return ExitCode::from(101);
-        }
-        // May start this program anew with DOCKER_HOST set.
-        if let Err(error) = archipelago_lab::enter() {
-            eprintln!("no lab: {}", archipelago_lab::chain(&error));
-            return ExitCode::from(101);
-        }
+    if let Err(why) = labs::enter(&arguments, &in_labs) {
+        eprintln!("{why}");
+        return ExitCode::from(101);
     }
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// Whether a trial will run: libtest-mimic's own rules for names.
-fn is_wanted(name: &str, arguments: &Arguments) -> bool {
-    let fits = |wanted: &String| {
-        if arguments.exact {
-            name == *wanted
-        } else {
-            name.contains(wanted.as_str())
-        }
-    };
-    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
 }

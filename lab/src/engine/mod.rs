@@ -125,6 +125,19 @@ fn list(tried: &[Tried]) -> String {
     text
 }
 
+/// Why this host cannot run labs at all, for tests that are listed; none where it can, or where only trying tells. Touches
+/// no engine.
+pub fn missing() -> Option<String> {
+    if std::env::var_os("DOCKER_HOST").is_some() || service::podman_installed() {
+        return None;
+    }
+    let is_there = |endpoint: &Endpoint| {
+        std::path::Path::new(endpoint.0.trim_start_matches("unix://")).exists()
+    };
+    (!Wishes::from_env().sockets().iter().any(is_there))
+        .then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
+}
+
 /// Opens a client; the engine need not answer yet.
 pub fn connect(endpoint: &Endpoint) -> Result<Docker, EngineError> {
     let client = match endpoint.0.strip_prefix("unix://") {

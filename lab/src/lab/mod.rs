@@ -25,7 +25,7 @@ pub use builder::LabBuilder;
 pub(crate) use builder::default_deadline;
 pub use exec::Output;
 pub(crate) use ready::has_been_ready;
-pub use registry::registry_program;
+pub use registry::{registry_missing, registry_program};
 
 /// How long anything may take that a healthy lab does at once.
 const PROMPT: Duration = Duration::from_secs(30);

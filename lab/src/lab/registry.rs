@@ -14,3 +14,11 @@ pub fn registry_program() -> Option<PathBuf> {
         .flat_map(|folder| [folder.join("docker-registry"), folder.join("registry")])
         .find(|program| program.is_file())
 }
+
+/// Why none can be put into a lab, for tests that are listed; none where one can.
+pub fn registry_missing() -> Option<String> {
+    registry_program().is_none().then(|| {
+        "no container registry to put into the lab: Debian's package is docker-registry, Fedora's docker-distribution"
+            .to_owned()
+    })
+}

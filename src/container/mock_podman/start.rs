@@ -114,12 +114,8 @@ pub(super) async fn attach(mock: &MockPodman, id: &str) -> Answer {
         None => Some(()),
         Some(container) => {
             seen = written(container, before);
-            let has_ended = match container.state {
-                ContainerState::Stopped => !container.auto_remove,
-                ContainerState::Exited => true,
-                _ => false,
-            };
-            has_ended.then_some(())
+            // Who is attached to it tidies up after it, and only then comes back.
+            (container.state == ContainerState::Exited && !container.auto_remove).then_some(())
         }
     })
     .await?;
