@@ -304,6 +304,8 @@ impl App {
 pub(super) enum Poke {
     /// The health check's program.
     Check,
+    /// The same, of a port.
+    CheckPort(u16),
     /// From now on `check` passes, or does not.
     Health(bool),
     /// The program comes to an end.
@@ -355,7 +357,7 @@ impl Poke {
                     after: PROMPT,
                     code: code.into(),
                     oom: false,
-                    last_words: vec![Line::err(format!("poked: exiting with {code}"))],
+                    last_words: vec![Line::out(format!("poked: exiting with {code}"))],
                 })
             }
             ["poke", "oom"] => Self::End(out_of_memory(OOM_LIMIT_MIB, memory)),
@@ -370,10 +372,9 @@ impl Poke {
                 path: (*path).to_owned(),
             },
             // With a port they are for a `serve` that is not PID 1.
-            [command, rest @ .., "--port", port]
-                if matches!(*command, "check" | "poke") && port.parse::<u16>().is_ok() =>
-            {
-                let mut words = vec![*command];
+            ["check", "--port", port] => Self::CheckPort(port.parse().ok()?),
+            ["poke", rest @ .., "--port", port] if port.parse::<u16>().is_ok() => {
+                let mut words = vec!["poke"];
                 words.extend_from_slice(rest);
                 return Self::of(&words, memory);
             }

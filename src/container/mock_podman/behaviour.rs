@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::FIXTURE_IMAGE;
 use super::app::App;
 use super::container::Event;
 use super::reference::full as full_reference;
@@ -82,8 +83,8 @@ impl State {
         &self,
         name: &str,
         image: &str,
-        entrypoint: Option<&str>,
-        command: &[String],
+        holds_fixture: bool,
+        (entrypoint, command): (Option<&str>, &[String]),
     ) -> App {
         let scripted = self
             .behaviours
@@ -91,6 +92,7 @@ impl State {
             .or_else(|| self.behaviours.get(image));
         match scripted {
             Some(behaviour) => App::Scripted(*behaviour),
+            None if holds_fixture => App::of(FIXTURE_IMAGE, entrypoint, command),
             None => App::of(image, entrypoint, command),
         }
     }

@@ -49,6 +49,18 @@ pub(super) enum Restart {
     UnlessStopped,
 }
 
+impl Restart {
+    /// As `ps --filter restart-policy=` has it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::OnFailure(_) => "on-failure",
+            Self::Always => "always",
+            Self::UnlessStopped => "unless-stopped",
+        }
+    }
+}
+
 /// An entry of podman's event log that is yet to be written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct News {
@@ -82,6 +94,8 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) image: String,
     pub(super) image_id: String,
+    /// Whether its image holds the fixture app.
+    pub(super) holds_fixture: bool,
     pub(super) entrypoint: Option<String>,
     pub(super) command: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
@@ -161,6 +175,7 @@ impl Container {
             created_at,
             image: String::new(),
             image_id: String::new(),
+            holds_fixture: false,
             app: App::Server,
             entrypoint: None,
             command: Vec::new(),
@@ -205,14 +220,11 @@ impl Container {
         }
     }
 
-    /// Whether the power went while it ran: nobody knows how it ended.
+    /// Whether podman's table of exit codes, which no boot outlives, has nothing of it.
     pub(super) fn lost_its_code(&self) -> bool {
         self.state == ContainerState::Exited
             && self.started_at.is_some()
-            && self
-                .finished_at
-                .is_none_or(|end| self.started_at > Some(end))
-            && self.exit_code == 0
+            && self.known_code.is_none()
     }
 
     /// Whether its program answers that all is well.
@@ -334,6 +346,7 @@ impl Container {
     pub(super) fn exit(&mut self) {
         self.state = ContainerState::Exited;
         self.events.clear();
+        self.sessions.clear();
         if !self.auto_remove {
             self.tell("cleanup");
         }

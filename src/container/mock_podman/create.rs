@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::{Container, DEFAULT_STOP_TIMEOUT, News};
 use super::given::Given;
+use super::images::holds_fixture;
 use super::options::{self, Options};
 use super::profile::Profile;
 use super::pull::{self, Pulled};
@@ -147,6 +148,36 @@ fn check_network(parsed: &Parsed) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The name of a new container: the given one, or one that podman makes up.
+fn name_for(parsed: &Parsed, id: &str) -> Result<String, Refused> {
+    match parsed.last("name") {
+        Some(name) if is_name(name) => Ok(name.to_owned()),
+        Some("") | None => Ok(values::invented_name(id)),
+        Some(_) => Err(refuse(
+            125,
+            "running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
+        )),
+    }
+}
+
+fn refuse_taken_name(state: &State, name: &str) -> Result<(), Refused> {
+    let Some(owner) = state.containers.iter().find(|other| other.name == name) else {
+        return Ok(());
+    };
+    let hint = if state.is_4() {
+        ""
+    } else {
+        ", or use --replace to instruct Podman to do so."
+    };
+    Err(refuse(
+        125,
+        format!(
+            "creating container storage: the container name \"{name}\" is already in use by {}. You have to remove that container to be able to reuse that name: that name is already in use{hint}",
+            owner.id
+        ),
+    ))
+}
+
 fn add(
     state: &mut State,
     now: DateTime<Utc>,
@@ -156,45 +187,8 @@ fn add(
     line: &[&str],
 ) -> Result<String, Refused> {
     let profile = Profile::of(state.version);
-    let id = state.new_id();
-    let name = match parsed.last("name") {
-        Some(name) if is_name(name) => name.to_owned(),
-        Some("") => values::invented_name(&id),
-        Some(_) => {
-            return Err(refuse(
-                125,
-                "running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
-            ));
-        }
-        None => values::invented_name(&id),
-    };
-    if let Some(owner) = state.containers.iter().find(|other| other.name == name) {
-        let hint = if state.is_4() {
-            ""
-        } else {
-            ", or use --replace to instruct Podman to do so."
-        };
-        return Err(refuse(
-            125,
-            format!(
-                "creating container storage: the container name \"{name}\" is already in use by {}. You have to remove that container to be able to reuse that name: that name is already in use{hint}",
-                owner.id
-            ),
-        ));
-    }
-    let network = parsed.last("network").unwrap_or("podman").to_owned();
-    if !state.networks.contains_key(&network) && !matches!(network.as_str(), "host" | "none") {
-        return Err(refuse(
-            125,
-            format!("unable to find network with name or ID {network}: network not found"),
-        ));
-    }
-    let given = Given::of(state, parsed.all("secret"))?;
-    let restart = values::restart_policy(parsed.last("restart"))?;
-    let ports = parsed
-        .all("publish")
-        .map(values::port)
-        .collect::<Result<Vec<_>, _>>()?;
+    // What can be told from the command line alone, then what is there, each in podman's order.
+    parsed.all("volume").try_for_each(values::check_mount)?;
     let size = |flag: &str, prefix: &str| match parsed.last(flag) {
         Some(text) => values::bytes(
             text,
@@ -223,8 +217,25 @@ fn add(
                 parsed.last("stop-timeout")
             ))
         })?;
+    let ports = parsed
+        .all("publish")
+        .map(values::port)
+        .collect::<Result<Vec<_>, _>>()?;
     let labels = pairs("label", parsed.all("label"))?;
     let env = values::variables(parsed.all("env"), profile)?;
+    let given = Given::of(state, parsed.all("secret"))?;
+    parsed.all("volume").try_for_each(values::check_source)?;
+    let restart = values::restart_policy(parsed.last("restart"))?;
+    let id = state.new_id();
+    let name = name_for(parsed, &id)?;
+    let network = parsed.last("network").unwrap_or("podman").to_owned();
+    if !state.networks.contains_key(&network) && !matches!(network.as_str(), "host" | "none") {
+        return Err(refuse(
+            125,
+            format!("unable to find network with name or ID {network}: network not found"),
+        ));
+    }
+    refuse_taken_name(state, &name)?;
     // Last, for it makes volumes: a refused create leaves none.
     let mounts = parsed
         .all("volume")
@@ -246,9 +257,12 @@ fn add(
         secrets: given.shown,
     };
     let entrypoint = text("entrypoint");
-    let app = state.app_of(&name, &image.name, entrypoint.as_deref(), words);
+    let holds_fixture = holds_fixture(state, &image.id, &image.name);
+    let program = (entrypoint.as_deref(), words);
+    let app = state.app_of(&name, &image.name, holds_fixture, program);
     state.containers.push(Container {
         image_id: image.id.clone(),
+        holds_fixture,
         app,
         image: image.name.clone(),
         entrypoint,

@@ -20,9 +20,8 @@ impl MockPodman {
         match args {
             ["version", rest @ ..] => info::version(self, rest),
             ["info", rest @ ..] | ["system", "info", rest @ ..] => info::info(self, rest),
-            ["ps", rest @ ..] | ["container", "ls" | "list" | "ps", rest @ ..] => {
-                list::ps(self, rest)
-            }
+            ["ps", rest @ ..] | ["container", "ps", rest @ ..] => list::ps(self, "ps", rest),
+            ["container", "ls" | "list", rest @ ..] => list::ps(self, "list", rest),
             ["container", "inspect", rest @ ..] => list::inspect(self, rest, true),
             ["inspect", rest @ ..] if images::are_meant(self, rest) => images::inspect(self, rest),
             ["inspect", rest @ ..] => list::inspect(self, rest, false),

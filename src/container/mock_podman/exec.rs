@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::app::{App, Poke, Program, is_fixture};
+use super::app::{App, Line, Poke, Program};
 use super::args::{Flag, Order, option, switch};
 use super::container::{Container, News};
 use super::given::ENVIRON;
@@ -59,14 +59,14 @@ pub(super) async fn exec(mock: &MockPodman, args: &[&str]) -> Answer {
     };
     if let Some(time) = program.as_ref().and_then(Program::takes) {
         // Refused first, where it is.
-        mock.with(|state, _| runs(state, name, words))?;
+        mock.with(|state, _| runs(state, name, words, parsed.has("detach")))?;
         mock.take_time(time).await?;
     }
     mock.with(|state, now| {
-        let index = runs(state, name, words)?;
+        let detaches = parsed.has("detach");
+        let index = runs(state, name, words, detaches)?;
         let profile = Profile::of(state.version);
         let session = state.new_id();
-        let detaches = parsed.has("detach");
         let container = &mut state.containers[index];
         let is_told = state
             .faults
@@ -76,7 +76,7 @@ pub(super) async fn exec(mock: &MockPodman, args: &[&str]) -> Answer {
         let ran = if let Some((times, code, text)) = is_told {
             *times -= 1;
             Ran::badly(*code, format!("{text}\n"))
-        } else if !is_fixture(&container.image) {
+        } else if !container.holds_fixture {
             // Of other programs the mock knows nothing but that they can be run: they succeed, unless `fail_exec` says
             // otherwise.
             Ran::well("")
@@ -120,7 +120,13 @@ pub(super) async fn exec(mock: &MockPodman, args: &[&str]) -> Answer {
 }
 
 /// The index of a container in which something can be run.
-fn runs(state: &State, name: &str, words: &[String]) -> Result<usize, Refused> {
+fn runs(
+    state: &State,
+    name: &str,
+    words: &[String],
+    detaches: bool,
+) -> Result<usize, Refused> {
+    let code = if detaches { 125 } else { 255 };
     let index = state.index_or_refuse(name)?;
     let container = &state.containers[index];
     let profile = Profile::of(state.version);
@@ -132,13 +138,13 @@ fn runs(state: &State, name: &str, words: &[String]) -> Result<usize, Refused> {
     }
     if container.state != ContainerState::Running {
         return Err(refuse(
-            255,
+            code,
             "can only create exec sessions on running containers: container state improper",
         ));
     }
     if words.is_empty() {
         return Err(refuse(
-            255,
+            code,
             "must provide a non-empty command to start an exec session: invalid argument",
         ));
     }
@@ -157,25 +163,36 @@ fn runs(state: &State, name: &str, words: &[String]) -> Result<usize, Refused> {
 fn run(state: &mut State, index: usize, poke: Poke, now: chrono::DateTime<chrono::Utc>) -> Ran {
     let container = &mut state.containers[index];
     match poke {
-        Poke::Check if !container.app.is_healthy() => {
-            Ran::badly(1, "fixture: nothing listens: does `serve` run here?\n")
-        }
-        Poke::Check if container.is_well() => Ran::well(""),
-        Poke::Check => Ran::badly(
+        Poke::CheckPort(_) if container.app.is_healthy() => match container.sick() {
+            Some(why) => Ran::badly(1, why),
+            None => Ran::well(""),
+        },
+        Poke::CheckPort(port) => Ran::badly(
             1,
-            "fixture: unhealthy: `HTTP/1.1 503 Service Unavailable`\n",
+            format!("fixture: no answer from port {port}: Connection refused (os error 111)\n"),
         ),
-        Poke::Health(_) | Poke::End(_) if !container.app.is_healthy() => {
-            Ran::badly(1, "fixture: nothing listens: does `serve` run here?\n")
+        Poke::Check => match container.ill() {
+            Some(why) => Ran::badly(1, why),
+            None => Ran::well(""),
+        },
+        Poke::Health(_) | Poke::End(_) if container.serves_nothing().is_some() => {
+            Ran::badly(1, container.serves_nothing().unwrap_or_default())
         }
         Poke::Health(is_good) => {
             container.set_health(is_good);
+            let word = if is_good { "healthy" } else { "unhealthy" };
+            let line = Line::out(format!("{word}: poked"));
+            container.logs.push((now, line));
             Ran::well("")
         }
         Poke::End(ending) => {
             container.will_end(now, ending);
             Ran::well("")
         }
+        Poke::Write { path, .. } if !has_folder_of(container, &path) => Ran::badly(
+            1,
+            format!("fixture: cannot write `{path}`: No such file or directory (os error 2)\n"),
+        ),
         Poke::Write { path, text } => {
             files(state, index, &path).insert(path, text);
             Ran::well("")
@@ -192,6 +209,17 @@ fn run(state: &mut State, index: usize, poke: Poke, now: chrono::DateTime<chrono
             ),
         },
     }
+}
+
+/// Whether a file of that path can be made: images have the folders that the fixture's has.
+fn has_folder_of(container: &Container, path: &str) -> bool {
+    let parent = Path::new(path).parent().unwrap_or(Path::new("/"));
+    let there = ["/", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp"].map(Path::new);
+    there.contains(&parent)
+        || container
+            .mounts
+            .iter()
+            .any(|mount| parent.starts_with(&mount.path))
 }
 
 /// An app of the fixture beside the container's own, to its end.

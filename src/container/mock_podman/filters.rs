@@ -1,8 +1,11 @@
 //! `ps --filter`: values of one key are alternatives, but all labels must be there.
 
+use regex::Regex;
+
 use super::args::Parsed;
 use super::container::Container;
 use super::reference::full as full_reference;
+use super::render::has_ended;
 use super::reply::{Refused, not_implemented, refuse};
 use crate::container::status::has_label;
 
@@ -10,7 +13,8 @@ use crate::container::status::has_label;
 #[derive(Debug, Default)]
 pub(super) struct Filters<'a> {
     ids: Vec<&'a str>,
-    names: Vec<Pattern<'a>>,
+    /// One that cannot be read finds nothing.
+    names: Vec<Option<Regex>>,
     labels: Vec<&'a str>,
     states: Vec<&'a str>,
     images: Vec<&'a str>,
@@ -18,18 +22,7 @@ pub(super) struct Filters<'a> {
     networks: Vec<&'a str>,
     exit_codes: Vec<i32>,
     healths: Vec<&'a str>,
-}
-
-/// Of podman's regular expressions: plain text, with `^` before or `$` behind it.
-#[derive(Debug)]
-enum Pattern<'a> {
-    Text {
-        text: &'a str,
-        is_start: bool,
-        is_end: bool,
-    },
-    /// One that cannot be read: podman then finds nothing.
-    Broken,
+    restarts: Vec<&'a str>,
 }
 
 impl<'a> Filters<'a> {
@@ -41,7 +34,7 @@ impl<'a> Filters<'a> {
             };
             match key {
                 "id" => filters.ids.push(value),
-                "name" => filters.names.push(Pattern::of(value)?),
+                "name" => filters.names.push(Regex::new(value).ok()),
                 "label" => filters.labels.push(value),
                 "status" => filters.states.push(state(value)?),
                 "ancestor" => filters.images.push(value),
@@ -53,13 +46,13 @@ impl<'a> Filters<'a> {
                         .map_err(|_| not_implemented(format!("`podman ps --filter {filter}`")))?,
                 ),
                 "health" => filters.healths.push(value),
+                "restart-policy" => filters.restarts.push(value),
                 // podman knows them.
                 "label!"
                 | "before"
                 | "since"
                 | "pod"
                 | "until"
-                | "restart-policy"
                 | "should-start-on-boot"
                 | "command" => {
                     return Err(not_implemented(format!("`podman ps --filter {filter}`")));
@@ -78,7 +71,9 @@ impl<'a> Filters<'a> {
     pub(super) fn pass(&self, container: &Container) -> bool {
         let name = container.name.as_str();
         any(&self.ids, |id| container.id.starts_with(id))
-            && any(&self.names, |pattern| pattern.fits(name))
+            && any(&self.names, |pattern| {
+                pattern.as_ref().is_some_and(|pattern| pattern.is_match(name))
+            })
             && self
                 .labels
                 .iter()
@@ -99,8 +94,9 @@ impl<'a> Filters<'a> {
             && any(&self.healths, |word| {
                 container.check.is_some() && container.health_word().unwrap_or_default() == *word
             })
+            && any(&self.restarts, |word| container.restart.word() == *word)
             && any(&self.exit_codes, |code| {
-                container.finished_at.is_some() && container.exit_code == *code
+                has_ended(container) && container.exit_code == *code
             })
     }
 }
@@ -120,53 +116,5 @@ fn state(word: &str) -> Result<&str, Refused> {
             125,
             format!("unknown container state: {word}: invalid argument"),
         )),
-    }
-}
-
-impl<'a> Pattern<'a> {
-    fn of(pattern: &'a str) -> Result<Self, Refused> {
-        let (is_start, text) = match pattern.strip_prefix('^') {
-            Some(text) => (true, text),
-            None => (false, pattern),
-        };
-        let (is_end, text) = match text.strip_suffix('$') {
-            Some(text) => (true, text),
-            None => (false, text),
-        };
-        // A dot is any character; that of a name is one of them, and near enough.
-        let is_plain = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
-        };
-        if is_plain(text) {
-            return Ok(Self::Text {
-                text,
-                is_start,
-                is_end,
-            });
-        }
-        let opens = |open: char, close: char| text.contains(open) && !text.contains(close);
-        if opens('[', ']') || opens('(', ')') || opens(')', '(') {
-            return Ok(Self::Broken);
-        }
-        Err(not_implemented(format!(
-            "`podman ps --filter name={pattern}`"
-        )))
-    }
-
-    fn fits(&self, name: &str) -> bool {
-        match *self {
-            Self::Broken => false,
-            Self::Text {
-                text,
-                is_start,
-                is_end,
-            } => match (is_start, is_end) {
-                (true, true) => name == text,
-                (true, false) => name.starts_with(text),
-                (false, true) => name.ends_with(text),
-                (false, false) => name.contains(text),
-            },
-        }
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::app::{Ending, is_fixture};
+use super::app::Ending;
 use super::container::{Container, Event, News};
 use crate::container::status::ContainerState;
 
@@ -25,6 +25,8 @@ pub(super) struct HealthCheck {
 const FIRST_CHECK: TimeDelta = TimeDelta::milliseconds(100);
 /// How long a check takes.
 pub(super) const CHECK_TAKES: Duration = Duration::from_millis(100);
+/// What `fixture check` says of an app that was told to be ill.
+const UNHEALTHY: &str = "fixture: unhealthy: `HTTP/1.1 503 Service Unavailable`\n";
 /// podman remembers so many checks.
 const LOG_ENTRIES: usize = 5;
 
@@ -99,7 +101,7 @@ impl HealthTrack {
 enum Outcome {
     Passed,
     /// With what it wrote.
-    Failed(&'static str),
+    Failed(String),
     /// It is not in the image, or the container has no process.
     DidNotStart,
 }
@@ -174,8 +176,8 @@ impl Container {
             .is_none_or(|started| started + check.start_period <= now);
         let retries = check.retries;
         let has_passed = matches!(outcome, Outcome::Passed);
-        let output = match outcome {
-            Outcome::Failed(output) => output.to_owned(),
+        let output = match &outcome {
+            Outcome::Failed(output) => output.clone(),
             Outcome::Passed | Outcome::DidNotStart => String::new(),
         };
         let entry = Entry {
@@ -216,19 +218,44 @@ impl Container {
         match words[..] {
             _ if self.is_ghost => Outcome::DidNotStart,
             // Of other images' programs the mock knows nothing but what it was told.
-            _ if !is_fixture(&self.image) && self.is_well() => Outcome::Passed,
-            _ if !is_fixture(&self.image) => Outcome::Failed(""),
+            _ if !self.holds_fixture && self.is_well() => Outcome::Passed,
+            _ if !self.holds_fixture => Outcome::Failed(String::new()),
+            ["CMD", "/fixture", "check"] => self.ill().map_or(Outcome::Passed, Outcome::Failed),
             ["CMD", "/fixture", "check", ..] if self.is_well() => Outcome::Passed,
             ["CMD", "/fixture", "check", ..] if !self.app.is_healthy() => {
-                Outcome::Failed("fixture: nothing listens: does `serve` run here?\n")
+                Outcome::Failed("fixture: nothing listens: does `serve` run here?\n".into())
             }
-            ["CMD", "/fixture", "check", ..] => {
-                Outcome::Failed("fixture: unhealthy: `HTTP/1.1 503 Service Unavailable`\n")
-            }
-            ["CMD", "/fixture", ..] => Outcome::Failed(""),
+            ["CMD", "/fixture", "check", ..] => Outcome::Failed(UNHEALTHY.into()),
+            ["CMD", "/fixture", ..] => Outcome::Failed(String::new()),
             // There is no other program, and no shell.
             _ => Outcome::DidNotStart,
         }
+    }
+
+    /// Why nobody finds out where its program serves: what `fixture check` and `poke` say.
+    pub(super) fn serves_nothing(&self) -> Option<String> {
+        let first = if self.init {
+            // The tiny init is PID 1.
+            "/run/podman-init -- /fixture"
+        } else if self.app.is_healthy() {
+            return None;
+        } else {
+            "/fixture"
+        };
+        Some(format!(
+            "fixture: no --port, and PID 1 does not tell one: it is not `fixture serve PORT` but `{first} {}`\n",
+            self.command.join(" ")
+        ))
+    }
+
+    /// What `fixture check` says of it, where it does not pass.
+    pub(super) fn ill(&self) -> Option<String> {
+        self.serves_nothing().or_else(|| self.sick())
+    }
+
+    /// What it says of what it asked.
+    pub(super) fn sick(&self) -> Option<String> {
+        (!self.is_well()).then(|| UNHEALTHY.to_owned())
     }
 
     /// `--health-on-failure`.

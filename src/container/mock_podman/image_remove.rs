@@ -22,21 +22,33 @@ pub(super) fn rmi(mock: &MockPodman, args: &[&str]) -> Answer {
     let is_forced = parsed.has("force");
     mock.with(|state, _| {
         let mut reply = Reply::silent();
+        let mut errors = Vec::new();
         for given in &parsed.operands {
             match remove(state, given, is_forced)? {
                 Removed::Gone(lines) => reply.stdout.push_str(&lines),
                 Removed::NotKnown if is_forced || parsed.has("ignore") => {}
                 Removed::NotKnown => {
                     reply.code = reply.code.max(1);
-                    let text = format!("Error: {given}: image not known\n");
-                    reply.stderr.push_str(&text);
+                    errors.push(format!("{given}: image not known"));
                 }
                 Removed::Refused(text) => {
                     reply.code = 125;
-                    reply.stderr.push_str(&format!("Error: {text}\n"));
+                    errors.push(text);
                 }
             }
         }
+        reply.stderr = match &errors[..] {
+            [] => String::new(),
+            [one] => format!("Error: {one}\n"),
+            several => {
+                let lines = several.iter().map(|text| format!("\t* {text}\n"));
+                format!(
+                    "Error: {} errors occurred:\n{}",
+                    several.len(),
+                    lines.collect::<String>()
+                )
+            }
+        };
         Ok(reply)
     })
 }

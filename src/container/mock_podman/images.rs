@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::app::is_fixture;
 use super::args::{Flag, Order, option};
 use super::image_store::{Image, Place};
+use super::inspect::missed;
 use super::profile::{Document, Profile};
 use super::pull_texts::bad_reference;
 use super::reference::{self, Reference};
@@ -29,6 +31,12 @@ pub(super) fn add(state: &mut State, reference: &str) -> String {
     state.images.add(&id, digest);
     state.images.name(&id, &name, Place::First);
     id
+}
+
+/// Whether an image holds the fixture app, whatever it is called now.
+pub(super) fn holds_fixture(state: &State, id: &str, name: &str) -> bool {
+    let named = |image: &Image| image.history.iter().any(|name| is_fixture(name));
+    is_fixture(name) || state.images.by_id(id).is_some_and(named)
 }
 
 /// `podman tag IMAGE NAME…`.
@@ -103,33 +111,24 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
     let format = parsed.last("format").filter(|format| *format != "json");
     mock.with(|state, _| {
         let mut found = Vec::new();
-        let mut stderr = String::new();
+        let mut missing = Vec::new();
         for name in &parsed.operands {
             match inspected(state, name) {
                 Some(document) => found.push(document),
-                None => stderr.push_str(&format!("Error: {}\n", not_known(state, name))),
+                None => missing.push(not_known(name)),
             }
         }
         let stdout = match format {
             Some(format) => lines("image inspect", format, found.into_iter().map(Inspected))?,
             None => render::document(found).stdout,
         };
-        Ok(Reply {
-            code: if stderr.is_empty() { 0 } else { 125 },
-            stdout,
-            stderr,
-        })
+        Ok(missed(state, &missing, stdout))
     })
 }
 
 /// podman's words for an image that `inspect` does not find.
-pub(super) fn not_known(state: &State, name: &str) -> String {
-    let before = if state.is_4() {
-        "inspecting object: "
-    } else {
-        ""
-    };
-    format!("{before}{name}: image not known")
+pub(super) fn not_known(name: &str) -> String {
+    format!("{name}: image not known")
 }
 
 /// The entry of `podman image inspect` for what somebody typed.

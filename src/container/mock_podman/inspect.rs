@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::args::{Order, option};
 use super::inspected::inspected;
 use super::ps::cannot_tell;
-use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
+use super::reply::{Answer, Refused, Reply, misses, not_implemented, refuse};
 use super::state::State;
 use super::template::{Kind, Subject, Template, TemplateError};
 use super::{MockPodman, images, networks, read, render, volumes};
@@ -29,12 +29,7 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
     }
     mock.with(|state, _| {
         let mut found = Vec::new();
-        let mut stderr = String::new();
-        let prefix = if state.is_4() {
-            "inspecting object: "
-        } else {
-            ""
-        };
+        let mut missing = Vec::new();
         for name in &parsed.operands {
             if let Some(container) = state.find(name).filter(|_| wanted.has(Type::Container)) {
                 if state.faults.broken.contains(&container.name) {
@@ -44,35 +39,51 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
             } else if let Some(other) = wanted.other(state, name) {
                 found.push(other);
             } else {
-                let text = wanted.miss(state, name);
-                stderr.push_str(&format!("Error: {prefix}{text}\n"));
+                missing.push(wanted.miss(state, name));
             }
         }
-        let stdout = match (&template, format) {
+        let mut stdout = String::new();
+        match (&template, format) {
             (Some(template), Some(format)) => {
                 let prefix = if state.is_4() {
-                    "inspecting object: printing inspect output: "
+                    "printing inspect output: "
                 } else {
                     ""
                 };
-                let mut text = String::new();
                 for document in found {
-                    let row = template
-                        .render(&Inspected(document))
-                        .map_err(|error| refused(error, format, prefix))?;
-                    text.push_str(&row);
-                    text.push('\n');
+                    match template.render(&Inspected(document)) {
+                        Ok(row) => stdout.push_str(&format!("{row}\n")),
+                        Err(error) => {
+                            missing.push(text_of(error, format, prefix)?);
+                            stdout.clear();
+                            break;
+                        }
+                    }
                 }
-                text
             }
-            _ => render::document(found).stdout,
-        };
-        Ok(Reply {
-            code: if stderr.is_empty() { 0 } else { 125 },
-            stdout,
-            stderr,
-        })
+            _ => stdout = render::document(found).stdout,
+        }
+        Ok(missed(state, &missing, stdout))
     })
+}
+
+/// The answer of an `inspect` that did not find these.
+pub(super) fn missed(state: &State, missing: &[String], stdout: String) -> Reply {
+    let stderr = if state.is_4() {
+        let first = missing.first().map(|text| format!("inspecting object: {text}"));
+        let others = missing.iter().skip(1).cloned();
+        misses(
+            &first.into_iter().chain(others).collect::<Vec<_>>(),
+            "error inspecting object: ",
+        )
+    } else {
+        misses(missing, "")
+    };
+    Reply {
+        code: if stderr.is_empty() { 0 } else { 125 },
+        stdout,
+        stderr,
+    }
 }
 
 /// Of what kind the things are that somebody wants to see.
@@ -130,7 +141,7 @@ impl Type {
                 format!("no such container \"{name}\"")
             }
             Self::Container => format!("no such container {name}"),
-            Self::Image => images::not_known(state, name),
+            Self::Image => images::not_known(name),
             Self::Network => {
                 format!(
                     "network {name}: unable to find network with name or ID {name}: network not found"
@@ -144,36 +155,50 @@ impl Type {
 /// podman reads a format as the inside of a loop.
 const LOOP: usize = "{{range .}}".len();
 
+/// The answer to a format that gives nothing; `prefix` goes before podman's words.
+fn refused(error: TemplateError, format: &str, prefix: &str) -> Refused {
+    match text_of(error, format, prefix) {
+        Ok(text) => refuse(125, text),
+        Err(refused) => refused,
+    }
+}
+
 /// podman's words for a format that gives nothing; `prefix` goes before those of the printing.
-pub(super) fn refused(error: TemplateError, format: &str, prefix: &str) -> Refused {
-    match error {
-        TemplateError::Syntax(text) => refuse(125, format!("template: inspect:1: {text}")),
+fn text_of(error: TemplateError, format: &str, prefix: &str) -> Result<String, Refused> {
+    Ok(match error {
+        TemplateError::Syntax(text) => format!("template: inspect:1: {text}"),
         TemplateError::NoField {
             field,
             path,
             offset,
         } => {
+            let at = LOOP + offset;
+            let below = format!(".{field}.");
+            if let ("Health", Some((_, next))) = (field.as_str(), path.rsplit_once(&below)) {
+                // It is there, and nothing is in it.
+                return Ok(format!(
+                    "{prefix}template: inspect:1:{at}: executing \"inspect\" at <{path}>: nil pointer evaluating *define.HealthCheckResults.{next}"
+                ));
+            }
             let owner = path
                 .strip_suffix(&format!(".{field}"))
                 .and_then(|owner| owner.rsplit('.').next())
                 .unwrap_or_default();
             let Some(kind) = go_type(owner) else {
-                return not_implemented(format!(
+                return Err(not_implemented(format!(
                     "the format `{format}` of `podman inspect`: the type of `{owner}`"
-                ));
+                )));
             };
-            refuse(
-                125,
-                format!(
-                    "{prefix}template: inspect:1:{}: executing \"inspect\" at <{path}>: can't evaluate field {field} in type {kind}",
-                    LOOP + offset
-                ),
+            format!(
+                "{prefix}template: inspect:1:{at}: executing \"inspect\" at <{path}>: can't evaluate field {field} in type {kind}"
             )
         }
-        TemplateError::Beyond(what) => not_implemented(format!(
-            "`{what}` in the format `{format}` of `podman inspect`"
-        )),
-    }
+        TemplateError::Beyond(what) => {
+            return Err(not_implemented(format!(
+                "`{what}` in the format `{format}` of `podman inspect`"
+            )));
+        }
+    })
 }
 
 /// What Go calls the type of a field; the empty name is the document itself.

@@ -102,7 +102,10 @@ impl Doc<'_> {
                 ("HostnamePath", "hostname"),
                 ("HostsPath", "hosts"),
             ] {
-                document[key] = self.userdata("/run", file);
+                // Without a network there is nobody to ask for names.
+                if file != "resolv.conf" || container.network != "none" {
+                    document[key] = self.userdata("/run", file);
+                }
             }
         }
         if container.has_spec {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::{Flag, Order, option, switch};
 use super::container::Container;
 use super::images::lines;
+use super::inspect::missed;
 use super::profile::{Document, Profile};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{Network, State, is_name, pairs};
@@ -16,7 +17,6 @@ use super::stop::grace;
 use super::table::table;
 use super::template::{Kind, Subject};
 use super::thing::Thing;
-use super::volumes::inspecting;
 use super::{MockPodman, one_operand, read, remove, render};
 use crate::container::status::has_label;
 
@@ -281,26 +281,18 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("network inspect", args, INSPECT, Order::Mixed)?;
     mock.with(|state, _| {
         let mut rows = Vec::new();
-        let mut stderr = String::new();
+        let mut missing = Vec::new();
         for given in &parsed.operands {
             match inspected(state, given) {
                 Some(document) => rows.push(Row(document)),
-                None => stderr.push_str(&format!(
-                    "Error: {}network {given}: {}\n",
-                    inspecting(state),
-                    not_found(given)
-                )),
+                None => missing.push(format!("network {given}: {}", not_found(given))),
             }
         }
         let stdout = match parsed.last("format") {
             Some(format) if format != "json" => lines("network inspect", format, rows.into_iter())?,
             _ => render::document(rows.into_iter().map(|row| row.0).collect::<Vec<_>>()).stdout,
         };
-        Ok(Reply {
-            code: if stderr.is_empty() { 0 } else { 125 },
-            stdout,
-            stderr,
-        })
+        Ok(missed(state, &missing, stdout))
     })
 }
 
@@ -471,15 +463,6 @@ async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
             }
             continue;
         };
-        if name == DEFAULT {
-            // podman tells of it all the same.
-            mock.with(|state, _| {
-                let id = state.networks[&name].id.clone();
-                tell(state, "remove", &name, &id);
-            });
-            reply.fail(125, format!("default network {name} cannot be removed"));
-            continue;
-        }
         if !users.is_empty() && !force {
             reply.fail(
                 2,
@@ -493,6 +476,15 @@ async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
             reply
                 .stderr
                 .push_str(&remove::by_force(mock, &id, grace).await?);
+        }
+        if name == DEFAULT {
+            // podman tells of it all the same.
+            mock.with(|state, _| {
+                let id = state.networks[&name].id.clone();
+                tell(state, "remove", &name, &id);
+            });
+            reply.fail(125, format!("default network {name} cannot be removed"));
+            continue;
         }
         mock.with(|state, _| remove_one(state, &name));
         reply.stdout.push_str(&format!("{given}\n"));
@@ -511,8 +503,8 @@ fn join(mock: &MockPodman, command: &str, args: &[&str]) -> Answer {
         )));
     };
     mock.with(|state, _| {
-        let name = find(state, network).ok_or_else(|| refuse(125, not_found(network)))?;
         let index = state.index_or_refuse(given)?;
+        let name = find(state, network).ok_or_else(|| refuse(125, not_found(network)))?;
         let is_4 = state.is_4();
         let container = &mut state.containers[index];
         let (id, label) = (container.id.clone(), container.name.clone());

@@ -39,8 +39,8 @@ const COLUMNS: [(&str, &str); 7] = [
     ("NAMES", "Names"),
 ];
 
-/// `podman ps`.
-pub(super) fn ps(mock: &MockPodman, args: &[&str]) -> Answer {
+/// `podman ps`, which has other names below `container`; errors of formats name it.
+pub(super) fn ps(mock: &MockPodman, called: &'static str, args: &[&str]) -> Answer {
     let parsed = read("ps", args, FLAGS, Order::Mixed)?;
     if !parsed.operands.is_empty() {
         return Err(not_implemented(format!(
@@ -81,7 +81,7 @@ pub(super) fn ps(mock: &MockPodman, args: &[&str]) -> Answer {
             shown.drain(..shown.len().saturating_sub(last));
         }
         sort(&mut shown, parsed.last("sort"), now)?;
-        print(state, &parsed, &shown, now)
+        print(state, called, &parsed, &shown, now)
     })
 }
 
@@ -102,6 +102,7 @@ fn sort(shown: &mut [&Container], key: Option<&str>, now: DateTime<Utc>) -> Resu
 
 fn print<'a>(
     state: &State,
+    called: &str,
     parsed: &Parsed,
     shown: &[&'a Container],
     now: DateTime<Utc>,
@@ -176,12 +177,12 @@ fn print<'a>(
                 .map(|cell| (heading(cell), cell.to_owned()))
                 .collect(),
             None => {
-                let template = Template::parse(format).map_err(|error| refused(error, format))?;
+                let template = Template::parse(format).map_err(|error| refused(error, called, format))?;
                 let mut text = String::new();
                 for container in shown {
                     let row = template
                         .render(&reporter(container))
-                        .map_err(|error| refused(error, format))?;
+                        .map_err(|error| refused(error, called, format))?;
                     text.push_str(&row);
                     text.push('\n');
                 }
@@ -195,7 +196,7 @@ fn print<'a>(
     }
     let templates = cells
         .iter()
-        .map(|(_, cell)| Template::parse(cell).map_err(|error| refused(error, cell)))
+        .map(|(_, cell)| Template::parse(cell).map_err(|error| refused(error, called, cell)))
         .collect::<Result<Vec<_>, _>>()?;
     for container in shown {
         let reporter = reporter(container);
@@ -205,7 +206,7 @@ fn print<'a>(
             .map(|(template, (_, cell))| {
                 template
                     .render(&reporter)
-                    .map_err(|error| refused(error, cell))
+                    .map_err(|error| refused(error, called, cell))
             })
             .collect::<Result<Vec<_>, _>>()?;
         rows.push(row);
@@ -230,9 +231,9 @@ fn heading(cell: &str) -> String {
 /// podman reads a format as the inside of a loop.
 const LOOP: usize = "{{range .}}".len();
 
-fn refused(error: TemplateError, format: &str) -> Refused {
+fn refused(error: TemplateError, called: &str, format: &str) -> Refused {
     match error {
-        TemplateError::Syntax(text) => refuse(125, format!("template: ps:1: {text}")),
+        TemplateError::Syntax(text) => refuse(125, format!("template: {called}:1: {text}")),
         TemplateError::NoField {
             field,
             path,
@@ -240,7 +241,7 @@ fn refused(error: TemplateError, format: &str) -> Refused {
         } => refuse(
             125,
             format!(
-                "template: ps:1:{}: executing \"ps\" at <{path}>: can't evaluate field {field} in type containers.psReporter",
+                "template: {called}:1:{}: executing \"{called}\" at <{path}>: can't evaluate field {field} in type containers.psReporter",
                 LOOP + offset
             ),
         ),

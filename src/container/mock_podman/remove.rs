@@ -145,7 +145,8 @@ pub(super) async fn by_force(
     let warned = end_it(mock, &name, id, grace).await?;
     mock.with(|state, _| {
         if let Some(index) = state.index(id) {
-            state.drop_container(index, true);
+            let volumes = state.containers[index].auto_remove;
+            state.drop_container(index, volumes);
         }
     });
     Ok(warned)

@@ -15,13 +15,17 @@ pub(super) fn rename(mock: &MockPodman, args: &[&str]) -> Answer {
             parsed.operands.len()
         )));
     };
-    if !is_name(new) {
-        return Err(not_implemented(format!("`podman rename {old} {new:?}`")));
-    }
     mock.with(|state, _| {
         let index = state.index_or_refuse(old)?;
+        if !is_name(new) {
+            return Err(refuse(
+                125,
+                "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
+            ));
+        }
         let id = &state.containers[index].id;
-        if state.containers.iter().any(|other| other.name == *new) {
+        let mut others = state.containers.iter().filter(|other| other.id != *id);
+        if others.any(|other| other.name == *new) {
             let why = Profile::of(state.version).text_of_a_new_name_in_use(new, id);
             return Err(refuse(125, format!("renaming container {id}: {why}")));
         }

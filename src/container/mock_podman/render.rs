@@ -37,7 +37,7 @@ pub(super) fn ps_row(
     };
     row["CreatedAt"] = json!(ago(now - container.created_at));
     row["Created"] = json!(container.created_at.timestamp());
-    row["Exited"] = json!(is_ended(container) && container.finished_at.is_some());
+    row["Exited"] = json!(has_ended(container));
     row["ExitedAt"] = epoch(container.finished_at);
     row["ExitCode"] = json!(container.exit_code);
     row["Id"] = json!(container.id);
@@ -71,11 +71,13 @@ pub(super) fn ps_row(
 /// What the fixture image takes on disk.
 const ROOT_BYTES: u64 = 1_835_137;
 
-fn is_ended(container: &Container) -> bool {
+/// Whether podman has seen the end of its last run; it does not where the power went.
+pub(super) fn has_ended(container: &Container) -> bool {
     matches!(
         container.state,
         ContainerState::Exited | ContainerState::Stopped
-    )
+    ) && container.finished_at.is_some()
+        && container.started_at <= container.finished_at
 }
 
 fn ports(container: &Container) -> Value {
@@ -114,7 +116,7 @@ pub(super) fn status_text(container: &Container, is_4: bool, now: DateTime<Utc>)
                 .map_or_else(|| "292 years".to_owned(), |at| duration(now - at));
             format!("Exited ({}) {since} ago{health}", container.exit_code)
         }
-        ContainerState::Paused => "Paused".to_owned(),
+        ContainerState::Paused => format!("Paused{health}"),
         ContainerState::Stopping => "Stopping".to_owned(),
         ContainerState::Initialized => "Initialized".to_owned(),
         ContainerState::Removing => "Removing".to_owned(),

@@ -63,6 +63,20 @@ impl Reply {
     }
 }
 
+/// What podman prints of several things that are not there: the first is its error, the others stand before it, each after
+/// `other`. Empty where none is missing.
+pub(super) fn misses(texts: &[String], other: &str) -> String {
+    let Some((first, others)) = texts.split_first() else {
+        return String::new();
+    };
+    let mut lines: String = others
+        .iter()
+        .map(|text| format!("{other}{text}\n"))
+        .collect();
+    lines.push_str(&format!("Error: {first}\n"));
+    lines
+}
+
 impl From<Reply> for CommandOutput {
     fn from(reply: Reply) -> Self {
         Self {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Order, option, switch};
 use super::images::lines;
 use super::profile::{Document, Profile};
-use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
+use super::reply::{Answer, Refused, Reply, misses, not_implemented, refuse};
 use super::state::{Secret, State, is_name, pairs};
 use super::template::{Kind, Subject};
 use super::thing::Thing;
@@ -156,11 +156,11 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
     let parsed = read("secret inspect", args, &flags, Order::Mixed)?;
     mock.with(|state, _| {
         let mut found = Vec::new();
-        let mut stderr = String::new();
+        let mut missing = Vec::new();
         for given in &parsed.operands {
             let Some(name) = find(state, given) else {
-                let text = no_such_secret(given);
-                stderr.push_str(&format!("Error: inspecting secret: {text}\n"));
+                let word = if missing.is_empty() { "" } else { "error " };
+                missing.push(format!("{word}inspecting secret: {}", no_such_secret(given)));
                 continue;
             };
             let secret = &state.secrets[&name];
@@ -177,9 +177,9 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
             _ => render::document(found).stdout,
         };
         Ok(Reply {
-            code: if stderr.is_empty() { 0 } else { 125 },
+            code: if missing.is_empty() { 0 } else { 125 },
             stdout,
-            stderr,
+            stderr: misses(&missing, ""),
         })
     })
 }

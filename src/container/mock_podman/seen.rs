@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::MockPodman;
-use super::app::App;
+use super::app::{App, is_fixture};
 use super::container::Container;
 use super::reference::full as full_reference;
 use super::state::State;
@@ -124,6 +124,7 @@ impl State {
         let mut container = Container {
             image_id,
             app: App::of(&seen.image, None, &seen.command),
+            holds_fixture: is_fixture(&seen.image),
             image: seen.image,
             command: seen.command,
             labels: seen.labels,

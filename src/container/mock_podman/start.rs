@@ -185,9 +185,13 @@ pub(super) fn start_one(
     let container = &mut state.containers[index];
     match obstacle {
         Some(Obstacle { failed, at }) => {
+            let is_mounted = at >= Stage::Files;
             container.has_run_files |= at >= Stage::Files;
             container.has_spec |= at >= Stage::Spec;
             container.error.clone_from(&failed.text);
+            if is_mounted {
+                settle_owners(state, index);
+            }
             Err(failed)
         }
         None => {
@@ -199,17 +203,25 @@ pub(super) fn start_one(
     }
 }
 
-/// podman gives an empty volume the owner of what it hides; podman 4.3 at the first start, podman 5 until something is in it.
-fn settle_owners(state: &mut State, index: usize) {
+/// podman gives a volume to the user of the container that mounts it: podman 4.3 at the first start, podman 5 at the first
+/// two, because the first one copies what the volume hides.
+pub(super) fn settle_owners(state: &mut State, index: usize) {
     let is_4 = state.is_4();
     let State {
         containers,
         volumes,
         ..
     } = state;
-    for mount in &containers[index].mounts {
-        if let Some(volume) = volumes.get_mut(&mount.volume) {
-            volume.keeps_owner |= is_4 || !volume.files.is_empty();
+    let container = &containers[index];
+    let user = container.options.user.split(':').next();
+    let user = user.and_then(|user| user.parse().ok()).unwrap_or(0);
+    for mount in &container.mounts {
+        if let Some(volume) = volumes.get_mut(&mount.volume)
+            && !volume.keeps_owner
+        {
+            volume.owner = user;
+            volume.keeps_owner = is_4 || volume.was_mounted;
+            volume.was_mounted = true;
         }
     }
 }

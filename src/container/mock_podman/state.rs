@@ -15,6 +15,7 @@ use super::networks::Subnet;
 use super::registry::RegistryAnswer;
 use super::reply::{Refused, not_implemented, refuse};
 use super::rule::FaultRule;
+use super::start::settle_owners;
 use super::thing::Thing;
 use super::volumes;
 use crate::container::podman::PodmanVersion;
@@ -25,8 +26,12 @@ pub(super) struct Volume {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) is_anonymous: bool,
+    /// A container that has it was started.
+    pub(super) was_mounted: bool,
     /// podman will not give it another owner any more.
     pub(super) keeps_owner: bool,
+    /// The user who owns it.
+    pub(super) owner: u32,
     /// Path from the volume's root, and content.
     pub(super) files: BTreeMap<String, String>,
 }
@@ -168,6 +173,9 @@ impl State {
             let (pid, is_4) = (self.new_pid(), self.is_4());
             if self.containers[index].take_event(at, pid, is_4) {
                 self.drop_container(index, true);
+            } else if self.containers[index].pid == pid {
+                // It was started anew.
+                settle_owners(self, index);
             }
             self.write_log();
         }

@@ -124,9 +124,16 @@ pub(super) fn check_source(text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// `VOLUME:PATH[:OPTIONS]`, `SOURCE:PATH[:OPTIONS]`, or `PATH` for an anonymous volume. A volume that is not there
-/// is made. A bind source below `/no/such` is not there; every other one is.
-pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result<Mount, Refused> {
+/// A `--volume` that was read: where from (nothing for an anonymous volume), where to, and whether nobody may write.
+type Asked<'a> = (Option<&'a str>, &'a str, bool);
+
+/// Refuses what is no mount, wherever its source is.
+pub(super) fn check_mount(text: &str) -> Result<(), Refused> {
+    asked(text).map(|_| ())
+}
+
+/// Reads `VOLUME:PATH[:OPTIONS]`, `SOURCE:PATH[:OPTIONS]`, or `PATH` for an anonymous volume.
+fn asked(text: &str) -> Result<Asked<'_>, Refused> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, path, options) = match parts[..] {
         [path] => (None, path, ""),
@@ -153,18 +160,26 @@ pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result
             _ => return Err(refuse(125, format!("invalid option type \"{option}\""))),
         }
     }
+    Ok((source, path, is_read_only))
+}
+
+/// The mount of a `--volume`. A volume that is not there is made. A bind source below `/no/such` is not there; every other
+/// one is.
+pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result<Mount, Refused> {
+    let (source, path, is_read_only) = asked(text)?;
     let is_anonymous = source.is_none();
     let volume = match source {
         Some(source) => source.to_owned(),
         None => state.new_id(),
     };
-    check_source(text)?;
     if !volume.starts_with('/') && !state.volumes.contains_key(&volume) {
         let made = Volume {
             labels: BTreeMap::new(),
             created_at: now,
             is_anonymous,
+            was_mounted: false,
             keeps_owner: false,
+            owner: 0,
             files: BTreeMap::new(),
         };
         state.volumes.insert(volume.clone(), made);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{Flag, Order, Parsed, option, switch};
 use super::images::lines;
+use super::inspect::missed;
 use super::profile::{Document, Profile};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::{State, Volume, is_name, pairs};
@@ -99,7 +100,9 @@ fn create(mock: &MockPodman, args: &[&str]) -> Answer {
             labels,
             created_at: now,
             is_anonymous: false,
+            was_mounted: false,
             keeps_owner: false,
+            owner: 0,
             files: BTreeMap::new(),
         };
         state.volumes.insert(name.clone(), made);
@@ -129,25 +132,12 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
             Some(format) if format != "json" => lines("volume inspect", format, rows)?,
             _ => render::document(rows.map(|row| row.0).collect::<Vec<_>>()).stdout,
         };
-        let prefix = inspecting(state);
-        Ok(Reply {
-            code: if missing.is_empty() { 0 } else { 125 },
-            stdout,
-            stderr: missing
-                .iter()
-                .map(|name| format!("Error: {prefix}no such volume {name}\n"))
-                .collect(),
-        })
+        let missing: Vec<String> = missing
+            .iter()
+            .map(|name| format!("no such volume {name}"))
+            .collect();
+        Ok(missed(state, &missing, stdout))
     })
-}
-
-/// What podman 4.3 says before its words for a miss.
-pub(super) fn inspecting(state: &State) -> &'static str {
-    if state.is_4() {
-        "inspecting object: "
-    } else {
-        ""
-    }
 }
 
 /// What the filters of `volume ls` and `volume prune` let through.
@@ -283,21 +273,23 @@ async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
         return Err(refuse(125, "name or ID cannot be empty"));
     }
     let mut reply = Reply::silent();
-    for given in wanted {
-        let found = mock.with(|state, _| {
-            let name = find(state, &given)?;
-            let users = state.users_of_volume(&name);
-            Some((name, users))
-        });
-        let Some((name, users)) = found else {
-            if !force {
-                reply.fail(
-                    1,
-                    format!("no volume with name \"{given}\" found: no such volume"),
-                );
-            }
+    // All are looked for before the first is removed.
+    let found = mock.with(|state, _| {
+        wanted
+            .into_iter()
+            .map(|given| (find(state, &given), given))
+            .collect::<Vec<_>>()
+    });
+    for (_, given) in found.iter().filter(|(name, _)| name.is_none() && !force) {
+        reply.fail(1, format!("no volume with name \"{given}\" found: no such volume"));
+    }
+    for (name, given) in found {
+        let Some(name) = name else { continue };
+        if mock.with(|state, _| !state.volumes.contains_key(&name)) {
+            reply.fail(1, "no such volume");
             continue;
-        };
+        }
+        let users = mock.with(|state, _| state.users_of_volume(&name));
         if !users.is_empty() && !force {
             reply.fail(
                 2,
@@ -367,6 +359,9 @@ fn document(state: &State, name: &str) -> Value {
         document["Labels"] = json!(volume.labels);
         if volume.is_anonymous {
             document["Anonymous"] = json!(true);
+        }
+        if volume.owner != 0 {
+            document["UID"] = json!(volume.owner);
         }
         if volume.keeps_owner
             && let Some(document) = document.as_object_mut()
