@@ -133,6 +133,7 @@ impl Comparison<'_> {
         }
         self.stdout(command, &real.stdout, &mock.stdout);
         let differs = lines::stderr(
+            &command.argv,
             (&real.stderr, &mock.stderr),
             (&self.real, &self.mock),
             &mut self.identities,

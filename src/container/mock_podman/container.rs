@@ -123,6 +123,8 @@ pub(super) struct Container {
     /// podman has made the file for the runtime: it was started, or nearly.
     #[serde(default)]
     pub(super) has_spec: bool,
+    /// It was started more than once.
+    pub(super) has_begun_again: bool,
     /// Its `resolv.conf` and such are there; they lie in `/run`.
     #[serde(default)]
     pub(super) has_run_files: bool,
@@ -195,6 +197,7 @@ impl Container {
             check: None,
             options: Options::default(),
             has_spec: false,
+            has_begun_again: false,
             has_run_files: false,
             state: ContainerState::Created,
             pid: 0,
@@ -240,6 +243,8 @@ impl Container {
 
     /// The main process starts.
     pub(super) fn begin(&mut self, now: DateTime<Utc>, pid: u32) {
+        self.sessions.clear();
+        self.has_begun_again |= self.started_at.is_some();
         self.state = ContainerState::Running;
         self.pid = pid;
         self.exit_code = 0;
@@ -346,7 +351,6 @@ impl Container {
     pub(super) fn exit(&mut self) {
         self.state = ContainerState::Exited;
         self.events.clear();
-        self.sessions.clear();
         if !self.auto_remove {
             self.tell("cleanup");
         }
@@ -442,13 +446,12 @@ impl Container {
                 self.pid = 0;
                 self.exit_code = 0;
                 self.oom_killed = false;
-                if is_4 {
-                    self.state = ContainerState::Created;
-                    self.finished_at = None;
+                // The end of an earlier run stays where there was one.
+                self.state = if is_4 {
+                    ContainerState::Created
                 } else {
-                    // The end of an earlier run stays where there was one.
-                    self.state = ContainerState::Exited;
-                }
+                    ContainerState::Exited
+                };
             }
             ContainerState::Stopped => self.state = ContainerState::Exited,
             ContainerState::Created

@@ -77,7 +77,12 @@ pub(super) async fn run(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Ans
             ..said
         });
     }
-    attach(mock, &id).await
+    let attached = attach(mock, &id).await?;
+    Ok(Reply {
+        stdout: said.stdout + &attached.stdout,
+        stderr: said.stderr + &attached.stderr,
+        ..attached
+    })
 }
 
 /// Makes a container; returns its id, and what a replaced one left to say.
@@ -92,9 +97,6 @@ async fn make(
     };
     let profile = mock.with(|state, _| Profile::of(state.version));
     check_network(&parsed)?;
-    if profile.looks_for_sources_first() {
-        parsed.all("volume").try_for_each(values::check_source)?;
-    }
     let (pulled, lines) = pull::for_container(mock, image, parsed.last("pull")).await?;
     if parsed.has("replace") && parsed.last("name").is_none() {
         return Err(refuse(

@@ -120,12 +120,7 @@ pub(super) async fn exec(mock: &MockPodman, args: &[&str]) -> Answer {
 }
 
 /// The index of a container in which something can be run.
-fn runs(
-    state: &State,
-    name: &str,
-    words: &[String],
-    detaches: bool,
-) -> Result<usize, Refused> {
+fn runs(state: &State, name: &str, words: &[String], detaches: bool) -> Result<usize, Refused> {
     let code = if detaches { 125 } else { 255 };
     let index = state.index_or_refuse(name)?;
     let container = &state.containers[index];

@@ -72,7 +72,9 @@ impl<'a> Filters<'a> {
         let name = container.name.as_str();
         any(&self.ids, |id| container.id.starts_with(id))
             && any(&self.names, |pattern| {
-                pattern.as_ref().is_some_and(|pattern| pattern.is_match(name))
+                pattern
+                    .as_ref()
+                    .is_some_and(|pattern| pattern.is_match(name))
             })
             && self
                 .labels

@@ -205,7 +205,11 @@ impl Container {
                     health: None,
                 });
             }
-            (true, Outcome::DidNotStart) => {}
+            // A session that did not start stays.
+            (true, Outcome::DidNotStart) => {
+                let (end, begin) = self.id.split_at(self.sessions.len() % 64 + 1);
+                self.sessions.push(format!("{begin}{end}"));
+            }
         }
         if !has_passed && after == HealthWord::Unhealthy {
             self.act_on_failure(now);

@@ -70,7 +70,9 @@ pub(super) fn inspect(mock: &MockPodman, args: &[&str], only_containers: bool) -
 /// The answer of an `inspect` that did not find these.
 pub(super) fn missed(state: &State, missing: &[String], stdout: String) -> Reply {
     let stderr = if state.is_4() {
-        let first = missing.first().map(|text| format!("inspecting object: {text}"));
+        let first = missing
+            .first()
+            .map(|text| format!("inspecting object: {text}"));
         let others = missing.iter().skip(1).cloned();
         misses(
             &first.into_iter().chain(others).collect::<Vec<_>>(),

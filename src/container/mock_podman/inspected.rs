@@ -174,7 +174,12 @@ impl Doc<'_> {
         let mut entry = settings["Networks"]["podman"].take();
         let name = container.network.as_str();
         settings["Ports"] = self.ports();
-        if self.is_mounted && name != "host" {
+        let has_namespace = match name {
+            "host" => false,
+            "none" => self.profile.shows_networks_that_are_none(),
+            _ => true,
+        };
+        if self.is_mounted && has_namespace {
             settings["SandboxKey"] = json!(format!(
                 "/run/netns/netns-{}-{}-{}-{}-{}",
                 &container.id[..8],
@@ -326,13 +331,11 @@ impl Doc<'_> {
             .collect();
         env.extend(container.env.iter().cloned());
         if container.has_spec {
-            if self.profile.sets_home() && !given.contains(&"HOME".to_owned()) {
-                let home = if container.options.user.is_empty() {
-                    ""
-                } else {
-                    "/"
-                };
-                env.push(format!("HOME={home}"));
+            let has_user = !container.options.user.is_empty();
+            let finds_home = has_user && container.has_begun_again;
+            let sets_home = finds_home || self.profile.sets_home();
+            if sets_home && !given.contains(&"HOME".to_owned()) {
+                env.push(format!("HOME={}", if has_user { "/" } else { "" }));
             }
             if !given.contains(&"HOSTNAME".to_owned()) {
                 env.push(format!("HOSTNAME={}", self.short_id()));

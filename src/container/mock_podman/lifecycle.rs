@@ -87,7 +87,7 @@ async fn kill_one(mock: &MockPodman, name: &str, signal: u8) -> Result<(), Refus
             }
         }
         container.tell("kill");
-        container.is_stopped_on_purpose = true;
+        container.is_stopped_on_purpose |= signal == SIGKILL || profile.takes_every_kill_for_a_stop();
         if signal == SIGKILL {
             container.kill(now);
             if container.auto_remove {

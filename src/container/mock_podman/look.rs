@@ -141,14 +141,19 @@ async fn wait_for_one(
     id: &str,
     condition: Option<&ContainerState>,
 ) -> Result<i32, Refused> {
-    // podman 5 finds no exit code in its database where the power went.
-    let is_forgotten = mock.with(|state, _| {
-        !state.is_4() && condition.is_none() && state.find(id).is_some_and(Container::lost_its_code)
+    let (is_forgotten, why) = mock.with(|state, _| {
+        let lost = condition.is_none() && state.find(id).is_some_and(Container::lost_its_code);
+        let why = if state.is_4() {
+            " (container in state exited)"
+        } else {
+            ""
+        };
+        (lost, why)
     });
     if is_forgotten {
         return Err(refuse(
             125,
-            format!("getting exit code of container {id} from DB: no such exit code"),
+            format!("getting exit code of container {id} from DB: no such exit code{why}"),
         ));
     }
     let mut last_code = 0;

@@ -7,7 +7,7 @@ use super::args::{Flag, Order, Parsed, option, switch};
 use super::container::Container;
 use super::filters::Filters;
 use super::profile::Profile;
-use super::render::{ago, go_time, status_text};
+use super::render::{ago, go_time, status_text, status_without_health};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::state::State;
 use super::table::table;
@@ -177,7 +177,8 @@ fn print<'a>(
                 .map(|cell| (heading(cell), cell.to_owned()))
                 .collect(),
             None => {
-                let template = Template::parse(format).map_err(|error| refused(error, called, format))?;
+                let template =
+                    Template::parse(format).map_err(|error| refused(error, called, format))?;
                 let mut text = String::new();
                 for container in shown {
                     let row = template
@@ -315,7 +316,12 @@ impl Subject for Reporter<'_> {
             ("State", []) if !self.profile.shows_the_status_as_state() => {
                 json!(container.state.as_str())
             }
-            ("State" | "Status", []) => json!(self.status()),
+            ("State", []) => json!(status_without_health(
+                self.container,
+                self.profile.says_up_ago(),
+                self.now
+            )),
+            ("Status", []) => json!(self.status()),
             ("Ports", []) => json!(self.ports()),
             ("Networks", []) => json!(container.networks().collect::<Vec<_>>().join(",")),
             ("Label", [Value::String(key)]) if self.profile.has_labels_one_by_one() => {

@@ -14,9 +14,9 @@ impl Profile {
         self.version().major < 5
     }
 
-    /// The sources of mounts are looked at before the image is.
-    pub(super) fn looks_for_sources_first(&self) -> bool {
-        self.version().major < 5
+    /// A container that ends by a `kill` is not restarted by its policy, whatever the signal.
+    pub(super) fn takes_every_kill_for_a_stop(&self) -> bool {
+        self.version().major >= 5
     }
 
     /// `exec` without a program is refused before anything else, with 125.

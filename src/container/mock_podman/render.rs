@@ -98,25 +98,41 @@ fn ports(container: &Container) -> Value {
 
 /// The prose of `ps`; no program should read it.
 pub(super) fn status_text(container: &Container, is_4: bool, now: DateTime<Utc>) -> String {
-    let health = container
-        .health_word()
-        .filter(|word| !word.is_empty())
-        .map_or_else(String::new, |word| format!(" ({word})"));
+    let status = status_without_health(container, is_4, now);
+    let shows_health = matches!(
+        container.state,
+        ContainerState::Running
+            | ContainerState::Exited
+            | ContainerState::Stopped
+            | ContainerState::Paused
+    );
+    match container.health_word() {
+        Some(word) if shows_health && !word.is_empty() => format!("{status} ({word})"),
+        _ => status,
+    }
+}
+
+/// The same without what health checks say.
+pub(super) fn status_without_health(
+    container: &Container,
+    is_4: bool,
+    now: DateTime<Utc>,
+) -> String {
     match &container.state {
         ContainerState::Created => "Created".to_owned(),
         ContainerState::Running => {
             let up = duration(now - container.started_at.unwrap_or(now));
             let ago = if is_4 { " ago" } else { "" };
-            format!("Up {up}{ago}{health}")
+            format!("Up {up}{ago}")
         }
         ContainerState::Exited | ContainerState::Stopped => {
             let since = container
                 .finished_at
                 // Where podman has no end, its arithmetic overflows.
                 .map_or_else(|| "292 years".to_owned(), |at| duration(now - at));
-            format!("Exited ({}) {since} ago{health}", container.exit_code)
+            format!("Exited ({}) {since} ago", container.exit_code)
         }
-        ContainerState::Paused => format!("Paused{health}"),
+        ContainerState::Paused => "Paused".to_owned(),
         ContainerState::Stopping => "Stopping".to_owned(),
         ContainerState::Initialized => "Initialized".to_owned(),
         ContainerState::Removing => "Removing".to_owned(),

@@ -160,7 +160,10 @@ fn inspect(mock: &MockPodman, args: &[&str]) -> Answer {
         for given in &parsed.operands {
             let Some(name) = find(state, given) else {
                 let word = if missing.is_empty() { "" } else { "error " };
-                missing.push(format!("{word}inspecting secret: {}", no_such_secret(given)));
+                missing.push(format!(
+                    "{word}inspecting secret: {}",
+                    no_such_secret(given)
+                ));
                 continue;
             };
             let secret = &state.secrets[&name];

@@ -183,6 +183,7 @@ pub(super) fn start_one(
     });
     let pid = state.new_pid();
     let container = &mut state.containers[index];
+    let again = container.has_spec;
     match obstacle {
         Some(Obstacle { failed, at }) => {
             let is_mounted = at >= Stage::Files;
@@ -190,22 +191,22 @@ pub(super) fn start_one(
             container.has_spec |= at >= Stage::Spec;
             container.error.clone_from(&failed.text);
             if is_mounted {
-                settle_owners(state, index);
+                settle_owners(state, index, again);
             }
             Err(failed)
         }
         None => {
             container.begin(now, pid);
             container.restart_count = 0;
-            settle_owners(state, index);
+            settle_owners(state, index, again);
             Ok(())
         }
     }
 }
 
-/// podman gives a volume to the user of the container that mounts it: podman 4.3 at the first start, podman 5 at the first
-/// two, because the first one copies what the volume hides.
-pub(super) fn settle_owners(state: &mut State, index: usize) {
+/// podman gives a volume to the user of the container that mounts it: podman 4.3 once, podman 5 until something is in it,
+/// or a container mounts it again, whose root has the folder by then. `again`: this container was started before.
+pub(super) fn settle_owners(state: &mut State, index: usize, again: bool) {
     let is_4 = state.is_4();
     let State {
         containers,
@@ -219,9 +220,10 @@ pub(super) fn settle_owners(state: &mut State, index: usize) {
         if let Some(volume) = volumes.get_mut(&mount.volume)
             && !volume.keeps_owner
         {
-            volume.owner = user;
-            volume.keeps_owner = is_4 || volume.was_mounted;
-            volume.was_mounted = true;
+            volume.keeps_owner = is_4 || again || !volume.files.is_empty();
+            if volume.files.is_empty() {
+                volume.owner = user;
+            }
         }
     }
 }

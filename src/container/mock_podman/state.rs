@@ -26,8 +26,6 @@ pub(super) struct Volume {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) is_anonymous: bool,
-    /// A container that has it was started.
-    pub(super) was_mounted: bool,
     /// podman will not give it another owner any more.
     pub(super) keeps_owner: bool,
     /// The user who owns it.
@@ -175,7 +173,7 @@ impl State {
                 self.drop_container(index, true);
             } else if self.containers[index].pid == pid {
                 // It was started anew.
-                settle_owners(self, index);
+                settle_owners(self, index, true);
             }
             self.write_log();
         }

@@ -177,7 +177,6 @@ pub(super) fn mount(state: &mut State, now: DateTime<Utc>, text: &str) -> Result
             labels: BTreeMap::new(),
             created_at: now,
             is_anonymous,
-            was_mounted: false,
             keeps_owner: false,
             owner: 0,
             files: BTreeMap::new(),

@@ -100,7 +100,6 @@ fn create(mock: &MockPodman, args: &[&str]) -> Answer {
             labels,
             created_at: now,
             is_anonymous: false,
-            was_mounted: false,
             keeps_owner: false,
             owner: 0,
             files: BTreeMap::new(),
@@ -281,12 +280,22 @@ async fn rm(mock: &MockPodman, args: &[&str]) -> Answer {
             .collect::<Vec<_>>()
     });
     for (_, given) in found.iter().filter(|(name, _)| name.is_none() && !force) {
-        reply.fail(1, format!("no volume with name \"{given}\" found: no such volume"));
+        reply.fail(
+            1,
+            format!("no volume with name \"{given}\" found: no such volume"),
+        );
     }
     for (name, given) in found {
         let Some(name) = name else { continue };
         if mock.with(|state, _| !state.volumes.contains_key(&name)) {
-            reply.fail(1, "no such volume");
+            let text = mock.with(|state, _| {
+                if state.is_4() {
+                    format!("no volume with name {name} found in database: no such volume")
+                } else {
+                    "no such volume".to_owned()
+                }
+            });
+            reply.fail(1, text);
             continue;
         }
         let users = mock.with(|state, _| state.users_of_volume(&name));

@@ -1,7 +1,7 @@
 //! What ends a container, and what goes on inside of one, as far as the model has to know it.
 
 use super::argv::Command;
-use super::world::{App, Expect, State, Unsafe, World};
+use super::world::{App, Expect, Policy, State, Unsafe, World};
 
 impl World {
     pub(super) fn exec(
@@ -73,6 +73,9 @@ impl World {
             }
             match signal {
                 "KILL" | "9" => world.ends_by_itself(name, |_| true)?,
+                _ if signal != "KILL" && signal != "9" && it.policy != Policy::None => {
+                    return Err(Unsafe("podman 4.3 restarts it, podman 5 does not"));
+                }
                 "TERM" | "INT" | "15" => match it.app {
                     App::Serve if it.ready => world.ends_by_itself(name, |_| true)?,
                     App::IgnoreTerm if !it.init => {}
