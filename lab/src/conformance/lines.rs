@@ -16,30 +16,22 @@ pub(super) fn stdout(
         let mut lines: Vec<Normal> = text
             .lines()
             .filter(|line| !is_unsteady(argv, line))
-            .map(|line| columns(&normal(&without_pids(argv, line), given)))
+            .map(|line| {
+                columns(&normal(
+                    &mounts_in_order(argv, &without_pids(argv, line)),
+                    given,
+                ))
+            })
             .collect();
         // Volumes are in the order of their names, some of which are made up.
         let is_volumes = matches!(argv, ["volume", "ls" | "prune", ..]);
         // podman keeps secrets in a map: no order is stable.
         let is_secrets = matches!(argv, ["secret", "ls" | "list" | "rm", ..]);
-        // The log's order differs from run to run; the order for each container is compared in the look at the end. Several
-        // containers are stopped and removed side by side.
-        if is_volumes
-            || is_secrets
-            || matches!(
-                argv,
-                ["events" | "stop" | "rm", ..] | ["container", "stop" | "rm" | "prune", ..]
-            )
-        {
+        // The log's order differs from run to run; the order for each container is compared in the look at the end.
+        let is_log = argv.first() == Some(&"events");
+        if is_volumes || is_secrets || is_log || works_side_by_side(argv) {
             lines.sort_by(|one, other| one.text.cmp(&other.text));
-            // Which of several lines of nothing but an id is whose is not known then.
-            let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
-            for (at, line) in lines.iter_mut().enumerate() {
-                let is_like = |other: Option<&String>| other == Some(&texts[at]);
-                if is_like(texts.get(at + 1)) || (at > 0 && is_like(texts.get(at - 1))) {
-                    line.same.clear();
-                }
-            }
+            forget_twins(&mut lines);
         }
         lines
     };
@@ -57,6 +49,25 @@ pub(super) fn stdout(
     })
 }
 
+/// Whether a command stops or removes several containers side by side: which is done first differs from run to run.
+fn works_side_by_side(argv: &[&str]) -> bool {
+    matches!(
+        argv,
+        ["stop" | "rm", ..] | ["container", "stop" | "rm" | "prune", ..]
+    )
+}
+
+/// Which of several lines of nothing but an id is whose is not known once they are sorted.
+fn forget_twins(lines: &mut [Normal]) {
+    let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
+    for (at, line) in lines.iter_mut().enumerate() {
+        let is_like = |other: Option<&String>| other == Some(&texts[at]);
+        if is_like(texts.get(at + 1)) || (at > 0 && is_like(texts.get(at - 1))) {
+            line.same.clear();
+        }
+    }
+}
+
 /// A line of an event that is now there and now not.
 fn is_unsteady(argv: &[&str], line: &str) -> bool {
     argv.first() == Some(&"events") && line.split_whitespace().any(|word| UNSTEADY.contains(&word))
@@ -72,8 +83,29 @@ pub(super) fn stderr(
     if is_cut_log(argv) && !real.starts_with("Error: ") && !mock.starts_with("Error: ") {
         return None;
     }
-    let lines = (said(real, given.0), said(mock, given.1));
+    let read = |text: &str, given: &Given| {
+        let mut lines = said(text, given);
+        if works_side_by_side(argv) {
+            lines.sort_by(|one, other| one.text.cmp(&other.text));
+            forget_twins(&mut lines);
+        }
+        lines
+    };
+    let lines = (read(real, given.0), read(mock, given.1));
     differs("stderr", lines, identities)
+}
+
+/// podman prints a container's mounts, as `[/a /b]`, in an order that differs from run to run.
+fn mounts_in_order(argv: &[&str], line: &str) -> String {
+    let shows_mounts = argv.iter().any(|word| word.contains(".Mounts"));
+    match (line.split_once('['), line.strip_suffix(']')) {
+        (Some((before, list)), Some(_)) if shows_mounts => {
+            let mut mounts: Vec<&str> = list.trim_end_matches(']').split(' ').collect();
+            mounts.sort_unstable();
+            format!("{before}[{}]", mounts.join(" "))
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// Whether a command shows the end of a log. A program writes a line of standard error in pieces, each of which may become an

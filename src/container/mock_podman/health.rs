@@ -36,6 +36,8 @@ pub(super) enum HealthWord {
     Starting,
     Healthy,
     Unhealthy,
+    /// Of podman 5.8, since a pause has ended.
+    Reset,
     /// The empty one: after a reboot.
     Forgotten,
 }
@@ -46,6 +48,7 @@ impl HealthWord {
             Self::Starting => "starting",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::Reset => "reset",
             Self::Forgotten => "",
         }
     }
@@ -154,6 +157,13 @@ impl Container {
         self.health.get_or_insert_with(HealthTrack::forgotten).word = HealthWord::Starting;
     }
 
+    /// A pause has ended: what was known of its health counts no more.
+    pub(super) fn reset_health(&mut self) {
+        if let Some(track) = &mut self.health {
+            track.word = HealthWord::Reset;
+        }
+    }
+
     /// The timer's check, and the next.
     pub(super) fn check_by_timer(&mut self, now: DateTime<Utc>, is_4: bool) {
         let Some(check) = &self.check else { return };
@@ -238,7 +248,9 @@ impl Container {
 
     /// Why nobody finds out where its program serves: what `fixture check` and `poke` say.
     pub(super) fn serves_nothing(&self) -> Option<String> {
-        let first = if self.init {
+        let first = if self.told_well.is_some() {
+            return None;
+        } else if self.init {
             // The tiny init is PID 1.
             "/run/podman-init -- /fixture"
         } else if self.app.is_healthy() {

@@ -234,9 +234,13 @@ pub(super) fn unpause(mock: &MockPodman, args: &[&str]) -> Answer {
         let mut reply = Reply::silent();
         for name in names {
             let index = state.index_or_refuse(&name)?;
+            let profile = Profile::of(state.version);
             let container = &mut state.containers[index];
             let unpaused = if container.state == ContainerState::Paused {
                 container.unpause(now);
+                if profile.resets_health_after_a_pause() {
+                    container.reset_health();
+                }
                 Ok(())
             } else {
                 Err(format!("\"{}\" is not paused, can't unpause", container.id))

@@ -134,6 +134,11 @@ impl Profile {
         self.version().major >= 5
     }
 
+    /// The end of a pause makes a container's health `reset`, until the next check.
+    pub(super) fn resets_health_after_a_pause(&self) -> bool {
+        (self.version().major, self.version().minor) >= (5, 8)
+    }
+
     /// What a health check wrote is kept with its last newline.
     pub(super) fn ends_what_health_checks_wrote(&self) -> bool {
         self.version().major >= 5

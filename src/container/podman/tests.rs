@@ -105,7 +105,9 @@ fn spec() -> ContainerSpec {
         shm_size: Some("256m".to_owned()),
         init: true,
         health: Some(HealthSpec {
-            command: vec!["/fixture".to_owned(), "check".to_owned()],
+            command: ["/fixture", "check", "--port", "8080"]
+                .map(str::to_owned)
+                .to_vec(),
             interval: Duration::from_secs(10),
             timeout: Duration::from_millis(2_500),
             retries: 3,
@@ -545,7 +547,8 @@ async fn programs_run_in_containers_and_their_exit_codes_are_values() {
             let output = podman.exec("web", command, limit).await;
             output.expect("it runs").code
         };
-        assert_eq!(codes(&["/fixture", "check"]).await, 0);
+        // An init is its PID 1, and does not tell the port.
+        assert_eq!(codes(&["/fixture", "check", "--port", "8080"]).await, 0);
         assert_eq!(codes(&["/no/such"]).await, 127);
         for code in [1, 125, 126, 255] {
             mock.fail_exec("web", 1, code, "Error: no");
