@@ -46,7 +46,7 @@ impl<'a> Filters<'a> {
                         .map_err(|_| not_implemented(format!("`podman ps --filter {filter}`")))?,
                 ),
                 "health" => filters.healths.push(value),
-                "restart-policy" => filters.restarts.push(value),
+                "restart-policy" => filters.restarts.push(policy(value)?),
                 // podman knows them.
                 "label!"
                 | "before"
@@ -100,6 +100,13 @@ impl<'a> Filters<'a> {
             && any(&self.exit_codes, |code| {
                 has_ended(container) && container.exit_code == *code
             })
+    }
+}
+
+fn policy(word: &str) -> Result<&str, Refused> {
+    match word {
+        "no" | "on-failure" | "always" | "unless-stopped" => Ok(word),
+        word => Err(refuse(125, format!("{word} invalid restart policy"))),
     }
 }
 
