@@ -33,10 +33,12 @@ pub(super) fn add(state: &mut State, reference: &str) -> String {
     id
 }
 
-/// Whether an image holds the fixture app, whatever it is called now.
+/// Whether an image holds the fixture app: it is called so, or was before it got a name of this machine. What registries give
+/// under other names are servers, with the same id.
 pub(super) fn holds_fixture(state: &State, id: &str, name: &str) -> bool {
-    let named = |image: &Image| image.history.iter().any(|name| is_fixture(name));
-    is_fixture(name) || state.images.by_id(id).is_some_and(named)
+    let was_named = |image: &Image| image.history.iter().any(|name| is_fixture(name));
+    is_fixture(name)
+        || name.starts_with("localhost/") && state.images.by_id(id).is_some_and(was_named)
 }
 
 /// `podman tag IMAGE NAME…`.

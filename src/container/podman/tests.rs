@@ -137,7 +137,7 @@ fn create_says_all_that_the_spec_says() {
         "--shm-size=256m",
         "--network-alias=http",
         "--init",
-        "--health-cmd=[\"/fixture\",\"check\"]",
+        "--health-cmd=[\"/fixture\",\"check\",\"--port\",\"8080\"]",
         "--health-interval=10000ms",
         "--health-timeout=2500ms",
         "--health-retries=3",
@@ -554,7 +554,7 @@ async fn programs_run_in_containers_and_their_exit_codes_are_values() {
             mock.fail_exec("web", 1, code, "Error: no");
             assert_eq!(codes(&["/fixture", "check"]).await, code);
         }
-        assert_eq!(codes(&["/fixture", "check"]).await, 0);
+        assert_eq!(codes(&["/fixture", "check", "--port", "8080"]).await, 0);
     }
 }
 
