@@ -145,7 +145,8 @@ fn every_scenario_and_every_named_test_has_its_row() {
     for entry in fs::read_dir(&folder).expect("a folder") {
         let name = entry.expect("an entry").file_name();
         let file = format!("tests/scenarios/{}", name.to_string_lossy());
-        if file.ends_with("/registry.rs") {
+        // What makes scenarios, and folders of targets, hold none.
+        if file.ends_with("/registry.rs") || !file.ends_with(".rs") {
             continue;
         }
         let names = scenarios(&read(&file)).into_iter();
