@@ -13,6 +13,7 @@ trials![
     all_is_green_and_nothing_is_left,
     unfit_nodes_are_refused_and_nothing_is_done,
     users_packages_are_refused_and_untouched,
+    a_full_disk_is_told_and_nothing_is_left,
     two_runs_do_not_collide,
     interrupted_it_cleans_up,
     killed_it_is_cleaned_up_by_the_next_run,
@@ -210,6 +211,17 @@ async fn users_packages_are_refused_and_untouched(node: &mut StandIn) -> Outcome
     } else {
         Err("the user's package was restarted".into())
     }
+}
+
+async fn a_full_disk_is_told_and_nothing_is_left(node: &mut StandIn) -> Outcome {
+    let chain = |error| archipelago_lab::chain(&error);
+    let before = Ours::of(node).await?;
+    let state = "/var/lib/archipelago";
+    node.fill_disk(state).await.map_err(chain)?;
+    let ended = Run::new(node, "node::smoke").to_end().await;
+    node.free_disk(state).await.map_err(chain)?;
+    ended?.failed_saying(&["No space left on device"])?;
+    before.is_all_there_is(node).await
 }
 
 async fn two_runs_do_not_collide(node: &mut StandIn) -> Outcome {
