@@ -12,7 +12,7 @@ use super::pull::{self, Pulled};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
 use super::start::{attach, start_one};
 use super::state::{State, is_name, pairs};
-use super::{MockPodman, read, remove, values};
+use super::{MockPodman, mounts, read, remove, values};
 
 const FLAGS: &[Flag] = &[
     option("name", None),
@@ -190,7 +190,7 @@ fn add(
 ) -> Result<String, Refused> {
     let profile = Profile::of(state.version);
     // What can be told from the command line alone, then what is there, each in podman's order.
-    parsed.all("volume").try_for_each(values::check_mount)?;
+    parsed.all("volume").try_for_each(mounts::check_mount)?;
     let size = |flag: &str, prefix: &str| match parsed.last(flag) {
         Some(text) => values::bytes(
             text,
@@ -226,7 +226,7 @@ fn add(
     let labels = pairs("label", parsed.all("label"))?;
     let env = values::variables(parsed.all("env"), profile)?;
     let given = Given::of(state, parsed.all("secret"))?;
-    parsed.all("volume").try_for_each(values::check_source)?;
+    parsed.all("volume").try_for_each(mounts::check_source)?;
     let restart = values::restart_policy(parsed.last("restart"))?;
     let id = state.new_id();
     let name = name_for(parsed, &id)?;
@@ -241,7 +241,7 @@ fn add(
     // Last, for it makes volumes: a refused create leaves none.
     let mounts = parsed
         .all("volume")
-        .map(|text| values::mount(state, now, text))
+        .map(|text| mounts::mount(state, now, text))
         .collect::<Result<Vec<_>, _>>()?;
     let text = |flag: &str| parsed.last(flag).map(str::to_owned);
     let options = Options {
