@@ -126,6 +126,9 @@ const PROGRESS: &[&str] = &[
     "Storing signatures",
 ];
 
+/// Before the ids of all containers that have a volume.
+const USERS: &str = "being used by the following container(s)";
+
 /// What podman says of its host and not of what it was told to do.
 const NOISE: &[&str] = &[
     // Some hosts mount a cgroup v1 controller read-only; it comes and goes with the host.
@@ -142,7 +145,14 @@ fn said(text: &str, given: &Given) -> Vec<Normal> {
     let others = text
         .lines()
         .filter(|line| !is_progress(line) && !NOISE.iter().any(|noise| line.contains(noise)))
-        .map(|line| columns(&normal(line, given)));
+        .map(|line| {
+            let mut line = columns(&normal(line, given));
+            // podman 4.3 names them in the order of their ids, which are chance.
+            if line.text.contains(USERS) && line.same.len() > 1 {
+                line.same.clear();
+            }
+            line
+        });
     progress.into_iter().chain(others).collect()
 }
 
