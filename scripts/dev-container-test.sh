@@ -14,7 +14,7 @@ Usage: scripts/dev-container-test.sh [--once | --watch] [--build remote|local | 
        scripts/dev-container-test.sh --rollback
 
 Copies the tree to the node, builds it there, swaps the binary, restarts the service, waits until it is healthy, and runs
-the scenarios of the target `node`; then shows containers and what the monitor said. Enter runs it again, Ctrl-C stops.
+the smoke stage; then shows containers and what the monitor said. Enter runs it again, Ctrl-C stops.
 The old binary comes back where the new one does not build, does not come up, or fails a test.
 
   --once          one cycle, then the end
@@ -24,7 +24,8 @@ The old binary comes back where the new one does not build, does not come up, or
   --binary FILE   neither: FILE is the binary
   --keep-bad      what does not come up or fails a test stays on the node, to be looked at, until the next run
   --rollback      only brings the old binary back, if an unproven one is there
-  FILTER…         for nextest, such as a part of a scenario's name
+  FILTER…         instead of the smoke stage: for nextest, such as a part of a scenario's name; node:: is everything that may
+                  be asked of a live node
 
 Which node: ARCHIPELAGO_NODE and its like; see CONTRIBUTING.md, "The node stage".
 
@@ -60,6 +61,9 @@ read_arguments() {
         esac
         shift
     done
+    if [[ ${#FILTER[@]} -eq 0 ]]; then
+        FILTER=(node::smoke::)
+    fi
 }
 
 # ---- Again and again ----

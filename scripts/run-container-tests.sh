@@ -14,8 +14,8 @@ Usage: scripts/run-container-tests.sh [--build local|remote|none | --binary FILE
                                       [--out FOLDER] [FILTER…]
 
 Brings this checkout's archipelago onto the node, runs the scenarios of the target `node` there, and takes it back when it
-does not hold. A report is on standard output, as JSON (docs/run-container-tests.schema.json); everything else is on
-standard error.
+does not hold. A report is on standard output, as JSON (docs/run-container-tests.schema.json), unless the arguments are
+wrong or the program that writes it cannot be built; everything else is on standard error.
 
   --build local      builds here; the binary is linked statically and runs on the node if it has the same processor. This
                      is the default.
@@ -217,7 +217,7 @@ end() {
     if [[ -n $BEFORE ]]; then
         look_again
     fi
-    give_node_back
+    leave_node
     disconnect
     local reported=0
     if [[ -n $REPORT ]]; then

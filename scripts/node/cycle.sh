@@ -78,11 +78,16 @@ ls -t target/*/debug/archipelago | head -n 1
 
 # The tests are built here meanwhile.
 build_there() {
-    local code=0
+    local there here
     INPUT=$SCRATCH/silence start "${SSH[@]}" "$NODE" "$(printf '%q ' sh -c "$REMOTE_BUILD" "$NODE_TREE")" >"$SCRATCH/built"
+    there=${CHILDREN[-1]}
     start "${NEXTEST[@]}" --no-run
-    wait "${CHILDREN[-2]}" || return
-    wait "${CHILDREN[-1]}" || return
+    here=${CHILDREN[-1]}
+    if ! await "$there"; then
+        end_children
+        return 1
+    fi
+    await "$here" || return
     BUILT=$(<"$SCRATCH/built")
 }
 

@@ -76,10 +76,21 @@ start() {
     set +m
 }
 
-# run COMMAND…: the same, and waits for it.
+# await PROCESS: one of CHILDREN; its exit code. A number of a process that has ended may be another one's later.
+await() {
+    local code=0 child others=()
+    wait "$1" || code=$?
+    for child in "${CHILDREN[@]}"; do
+        [[ $child -eq $1 ]] || others+=("$child")
+    done
+    CHILDREN=("${others[@]}")
+    return "$code"
+}
+
+# run COMMAND…: starts it and waits for it.
 run() {
     start "$@"
-    wait "${CHILDREN[-1]}"
+    await "${CHILDREN[-1]}"
 }
 
 # How long programs may take to end in order: tests clean up on the node, see the profile `node` in .config/nextest.toml.
@@ -250,7 +261,8 @@ stop_renewing() {
 
 give_node_back() {
     stop_renewing
-    if [[ -n $HAS_LOCK ]]; then
+    # What brings an unproven binary back needs the scripts there, and begins when the lease is over.
+    if [[ -n $HAS_LOCK && -z ${UNPROVEN:-} ]]; then
         on_node sudo -n rm -rf "$NODE_SCRIPTS" </dev/null || true
         lock release "$RUN" >/dev/null || say "the node's lock is not given back; it expires in $LEASE_S s"
         HAS_LOCK=

@@ -45,6 +45,9 @@ pub(crate) fn unfit() -> Option<String> {
     if !on_path("ssh") || !on_path("ssh-keygen") {
         return Some("no ssh: Debian's package is openssh-client, Fedora's openssh-clients".into());
     }
+    if !on_path("rsync") {
+        return Some("no rsync: a package of that name has it".into());
+    }
     if std::env::var_os("DOCKER_HOST").is_some()
         || archipelago_lab::engine::service::podman_installed()
     {
