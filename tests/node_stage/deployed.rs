@@ -16,7 +16,7 @@ systemctl is-active archipelago.service
 pid=$(systemctl show --property=MainPID --value archipelago.service)
 [ "/proc/$pid/exe" -ef /usr/local/bin/archipelago ] && echo 'it is what runs'
 ls -d /run/archipelago-node-test /run/lock/archipelago-node-test.lock /var/lib/archipelago-node-test.json 2>/dev/null
-systemctl list-units --all --plain --no-legend 'archipelago-deploy-guard*'
+systemctl list-units --plain --no-legend 'archipelago-deploy-guard*'
 ps -o args= -u archipelago | grep -E '^(cargo|rustc|rsync|sh|sudo|cat)( |$)'
 podman ps --all --format 'container {{.Names}}'
 podman volume ls --format 'volume {{.Name}}'
