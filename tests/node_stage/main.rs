@@ -8,6 +8,8 @@ mod ci_form;
 mod cut_off;
 mod deployed;
 mod dev_loop;
+#[path = "../common/labs.rs"]
+mod labs;
 mod node;
 mod program;
 mod refused;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     archipelago_lab::init();
     let arguments = Arguments::from_args();
     let unfit = trial::unfit();
-    let mut wanted = false;
+    let mut in_labs = Vec::new();
     let mut trials = Vec::new();
     let all = [
         target::TRIALS,
@@ -37,15 +39,12 @@ fn main() -> ExitCode {
         let name = trial.name();
         match &unfit {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => wanted |= trial::is_wanted(&name, &arguments),
+            None => in_labs.push(name.clone()),
         }
         let run = || trial::run(trial).map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(unfit.is_some()));
     }
-    let name = format!(
-        "lab::{}::every_job_is_here",
-        module_path!().to_owned() + "::workflows"
-    );
+    let name = concat!("lab::", module_path!(), "::workflows::every_job_is_here");
     trials.push(Trial::test(name, || {
         workflows::every_job_is_here().map_err(Failed::from)
     }));
@@ -54,22 +53,14 @@ fn main() -> ExitCode {
         let ignored = unfit.clone().or_else(|| job.ignored());
         match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => wanted |= trial::is_wanted(&name, &arguments),
+            None => in_labs.push(name.clone()),
         }
         let run = || job.run().map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
-    if !arguments.list && wanted {
-        // A runner that is killed takes no trials with it by itself.
-        if let Err(error) = archipelago_lab::die_with_parent() {
-            eprintln!("no lab: {}", archipelago_lab::chain(&error));
-            return ExitCode::from(101);
-        }
-        // May start this program anew with DOCKER_HOST set: testcontainers reads nothing else.
-        if let Err(error) = archipelago_lab::enter() {
-            eprintln!("no lab: {}", archipelago_lab::chain(&error));
-            return ExitCode::from(101);
-        }
+    if let Err(why) = labs::enter(&arguments, &in_labs) {
+        eprintln!("{why}");
+        return ExitCode::from(101);
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

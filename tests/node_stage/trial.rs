@@ -1,10 +1,9 @@
 //! A trial: a function on a stand-in of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use archipelago_lab::StandIn;
-use libtest_mimic::Arguments;
 
 /// What a trial ends with.
 pub(crate) type Outcome = Result<(), String>;
@@ -48,32 +47,12 @@ pub(crate) fn unfit() -> Option<String> {
     if !on_path("rsync") {
         return Some("no rsync: a package of that name has it".into());
     }
-    if std::env::var_os("DOCKER_HOST").is_some()
-        || archipelago_lab::engine::service::podman_installed()
-    {
-        return None;
-    }
-    let sockets = archipelago_lab::engine::Wishes::from_env().sockets();
-    let mut sockets = sockets.iter();
-    let there = sockets.any(|socket| Path::new(socket.0.trim_start_matches("unix://")).exists());
-    (!there).then(|| "no container engine: `cargo lab doctor` says what to install".to_owned())
+    archipelago_lab::engine::missing()
 }
 
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-/// Whether a trial will run: libtest-mimic's own rules for names.
-pub(crate) fn is_wanted(name: &str, arguments: &Arguments) -> bool {
-    let fits = |wanted: &String| {
-        if arguments.exact {
-            name == *wanted
-        } else {
-            name.contains(wanted.as_str())
-        }
-    };
-    arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
 }
 
 /// Runs a trial on a fresh stand-in; on failure keeps all that can be learned of it.

@@ -10,7 +10,7 @@ use super::options::{self, Options};
 use super::profile::Profile;
 use super::pull::{self, Pulled};
 use super::reply::{Answer, Refused, Reply, not_implemented, refuse};
-use super::start::{attach, start_one};
+use super::start::{attach, start_attached, start_one};
 use super::state::{State, is_name, pairs};
 use super::{MockPodman, mounts, read, remove, values};
 
@@ -60,7 +60,14 @@ pub(super) async fn create(mock: &MockPodman, args: &[&str], asked: &[&str]) -> 
 pub(super) async fn run(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Answer {
     let parsed = read("run", args, FLAGS, Order::FlagsFirst)?;
     let (id, said) = make(mock, ("run", args), asked).await?;
-    let started = mock.with(|state, now| start_one(state, now, &id));
+    let detaches = parsed.has("detach");
+    let started = mock.with(|state, now| {
+        if detaches {
+            start_one(state, now, &id)
+        } else {
+            start_attached(state, now, &id)
+        }
+    });
     if let Err(failed) = started {
         if parsed.has("rm") {
             mock.with(|state, _| {
@@ -71,7 +78,7 @@ pub(super) async fn run(mock: &MockPodman, args: &[&str], asked: &[&str]) -> Ans
         }
         return Err(refuse(failed.run_code, failed.text));
     }
-    if parsed.has("detach") {
+    if detaches {
         return Ok(Reply {
             stdout: format!("{}{id}\n", said.stdout),
             ..said

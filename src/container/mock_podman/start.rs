@@ -56,7 +56,7 @@ pub(super) async fn start(mock: &MockPodman, args: &[&str]) -> Answer {
             let index = state.index_or_refuse(&name)?;
             Ok::<_, Refused>(state.containers[index].id.clone())
         })?;
-        if let Err(failed) = mock.with(|state, now| start_one(state, now, &id)) {
+        if let Err(failed) = mock.with(|state, now| start_attached(state, now, &id)) {
             return Ok(failed_to_start(&id, &failed));
         }
         return attach(mock, &id).await;
@@ -96,12 +96,22 @@ fn failed_to_start(id: &str, failed: &StartFailed) -> Reply {
     }
 }
 
+/// Starts a container that exists, for somebody who [`attach`]es to it.
+pub(super) fn start_attached(
+    state: &mut State,
+    now: DateTime<Utc>,
+    id: &str,
+) -> Result<(), StartFailed> {
+    start_one(state, now, id)?;
+    if let Some(container) = state.find_mut(id) {
+        container.tell("attach");
+    }
+    Ok(())
+}
+
 /// Waits for the end of a container that has just been started, and gives what it wrote and its exit code.
 pub(super) async fn attach(mock: &MockPodman, id: &str) -> Answer {
     let before = mock.with(|state, _| {
-        if let Some(container) = state.find_mut(id) {
-            container.tell("attach");
-        }
         let started = state.find(id).and_then(|container| container.started_at);
         let logs = state.find(id).map_or(&[][..], |container| &container.logs);
         // A start writes its first words before this is asked.
