@@ -172,7 +172,7 @@ option() {
 
 # Prints it and returns its exit code.
 report() {
-    local written=${CARGO_TARGET_DIR:-target}/nextest/node/junit.xml leftover code=0
+    local written=$SCRATCH/$NODE_JUNIT leftover code=0
     mkdir -p "$OUT"
     rm -f "$OUT/junit.xml"
     [[ ! -e $written ]] || mv "$written" "$OUT/junit.xml"
@@ -223,6 +223,8 @@ end() {
     if [[ -n $REPORT ]]; then
         report || reported=$?
         [[ $reported -le 4 ]] || reported=2
+    elif [[ -n $CUT_SHORT ]]; then
+        reported=3
     else
         reported=2
     fi
@@ -246,7 +248,6 @@ main() {
     start_timer
     set_up_node
     build_report
-    rm -f "${CARGO_TARGET_DIR:-target}/nextest/node/junit.xml"
     check_node
     cycle "${FILTER[@]}" || FAILED=1
 }

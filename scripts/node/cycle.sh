@@ -162,8 +162,16 @@ undo() {
 # The target `node`; what is given after it narrows it.
 NEXTEST=(cargo nextest run --locked --workspace --test scenarios --profile node --no-input-handler)
 
+# Where nextest writes, to which two runs in one checkout would write both: what it writes is in a folder of this run.
+NODE_JUNIT=nextest/node/junit.xml
+
 smoke() {
-    run env ARCHIPELAGO_NODE_RUN="$RUN" ARCHIPELAGO_NODE_REPORT="$SCRATCH/times" "${NEXTEST[@]}" "$@"
+    {
+        cat .config/nextest.toml
+        printf '\n[store]\ndir = "%s"\n' "$SCRATCH/${NODE_JUNIT%%/*}"
+    } >"$SCRATCH/nextest.toml"
+    run env ARCHIPELAGO_NODE_RUN="$RUN" ARCHIPELAGO_NODE_REPORT="$SCRATCH/times" \
+        "${NEXTEST[@]}" --config-file "$SCRATCH/nextest.toml" "$@"
 }
 
 # ---- All of it ----
@@ -173,9 +181,12 @@ has_node() {
     :
 }
 
-# complain_if_lost DURING: a failure of the connection is none of the tests.
+# complain_if_lost DURING: a failure of the connection is none of the tests. A node that was started anew lets us in again: it
+# is this connection that must be there.
 complain_if_lost() {
-    on_node true </dev/null 2>/dev/null || unable "the connection to $NODE was lost during: $1"
+    if ! "${SSH[@]}" -O check "$NODE" 2>/dev/null || ! on_node true </dev/null 2>/dev/null; then
+        unable "the connection to $NODE was lost during: $1"
+    fi
 }
 
 # cycle [NEXTEST ARGUMENT…]: returns 0 where everything passed, 1 where something failed; the node is as it was then,

@@ -95,8 +95,34 @@ async fn one_that_does_not_come_up_is_told_and_taken_back(node: &mut StandIn) ->
     before.is_back_on(node).await
 }
 
+/// Builds the program for the report: a time limit that falls into its build leaves no report.
+fn build_report() -> Result<(), String> {
+    let arguments = [
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "archipelago-report",
+        "--bin",
+        "report",
+    ];
+    let built = std::process::Command::new("cargo")
+        .args(arguments)
+        .current_dir(crate::script::root())
+        .status()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
+    if built.success() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the program for the report does not build: {built}"
+        ))
+    }
+}
+
 async fn a_time_limit_cleans_up_and_is_told(node: &mut StandIn) -> Outcome {
     let (programs, out) = (folder()?, folder()?);
+    build_report()?;
     let before = Deployed::on(node).await?;
     // The smoke stage alone takes longer in any case.
     let arguments = ["--timeout", "12", "--binary", &good(&programs)?];
