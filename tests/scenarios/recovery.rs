@@ -134,10 +134,7 @@ async fn install_that_was_killed_is_undone(stage: &mut Stage) -> Outcome {
     stage
         .until_inventory(&before, "is as before the install")
         .await?;
-    let list = stage.rpc("package.list", json!({})).await?;
-    expect(list == json!([]), || {
-        format!("it is still listed: {list:#}")
-    })?;
+    stage.until_none_is_listed().await?;
     for (path, content) in stage.state_files().await? {
         expect(!path.contains("half") && !content.contains("half-"), || {
             format!("`{path}` still speaks of it: {content}")
@@ -177,10 +174,7 @@ async fn uninstall_that_was_killed_is_finished(stage: &mut Stage) -> Outcome {
     stage
         .until_inventory(&before, "is as before the install")
         .await?;
-    let list = stage.rpc("package.list", json!({})).await?;
-    expect(list == json!([]), || {
-        format!("it is still listed: {list:#}")
-    })
+    stage.until_none_is_listed().await
 }
 
 async fn stop_that_was_killed_is_finished(stage: &mut Stage) -> Outcome {

@@ -299,6 +299,24 @@ impl Stage {
         }
     }
 
+    /// Waits until archipelago lists no package any more; what podman holds goes a moment before.
+    pub(crate) async fn until_none_is_listed(&mut self) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let list = self.rpc("package.list", json!({})).await?;
+            if list == json!([]) {
+                return Ok(());
+            }
+            expect(Instant::now() < deadline, || {
+                format!(
+                    "within {} s packages were still listed: {list:#}",
+                    DEADLINE.as_secs()
+                )
+            })?;
+            self.target.pause(LOOK).await;
+        }
+    }
+
     /// Names of everything podman holds but images: `container x`, `volume y`, `network z`, `secret s`.
     pub(crate) async fn inventory(&mut self) -> Result<BTreeSet<String>, String> {
         let mut found = BTreeSet::new();
