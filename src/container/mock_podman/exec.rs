@@ -158,14 +158,10 @@ fn runs(state: &State, name: &str, words: &[String], detaches: bool) -> Result<u
 fn run(state: &mut State, index: usize, poke: Poke, now: chrono::DateTime<chrono::Utc>) -> Ran {
     let container = &mut state.containers[index];
     match poke {
-        Poke::CheckPort(_) if container.app.is_healthy() => match container.sick() {
+        Poke::CheckPort(port) => match container.ill_at(port) {
             Some(why) => Ran::badly(1, why),
             None => Ran::well(""),
         },
-        Poke::CheckPort(port) => Ran::badly(
-            1,
-            format!("fixture: no answer from port {port}: Connection refused (os error 111)\n"),
-        ),
         Poke::Check => match container.ill() {
             Some(why) => Ran::badly(1, why),
             None => Ran::well(""),

@@ -235,11 +235,9 @@ impl Container {
             _ if !self.holds_fixture && self.is_well() => Outcome::Passed,
             _ if !self.holds_fixture => Outcome::Failed(String::new()),
             ["CMD", "/fixture", "check"] => self.ill().map_or(Outcome::Passed, Outcome::Failed),
-            ["CMD", "/fixture", "check", ..] if self.is_well() => Outcome::Passed,
-            ["CMD", "/fixture", "check", ..] if !self.app.is_healthy() => {
-                Outcome::Failed("fixture: nothing listens: does `serve` run here?\n".into())
+            ["CMD", "/fixture", "check", "--port", port] => {
+                self.ill_at(port).map_or(Outcome::Passed, Outcome::Failed)
             }
-            ["CMD", "/fixture", "check", ..] => Outcome::Failed(UNHEALTHY.into()),
             ["CMD", "/fixture", ..] => Outcome::Failed(String::new()),
             // There is no other program, and no shell.
             _ => Outcome::DidNotStart,
@@ -269,8 +267,18 @@ impl Container {
         self.serves_nothing().or_else(|| self.sick())
     }
 
+    /// The same where it is told the port.
+    pub(super) fn ill_at(&self, port: impl std::fmt::Display) -> Option<String> {
+        if self.app.is_healthy() || self.told_well.is_some() {
+            return self.sick();
+        }
+        Some(format!(
+            "fixture: no answer from port {port}: Connection refused (os error 111)\n"
+        ))
+    }
+
     /// What it says of what it asked.
-    pub(super) fn sick(&self) -> Option<String> {
+    fn sick(&self) -> Option<String> {
         (!self.is_well()).then(|| UNHEALTHY.to_owned())
     }
 
