@@ -76,12 +76,16 @@ printf "%s/" "$0"
 ls -t target/*/debug/archipelago | head -n 1
 '
 
+# The target `node`. It prints where the tests are that were built: they are run as they are then, whatever is edited meanwhile.
+BUILD_TESTS=(cargo nextest list --locked --workspace --test scenarios --profile node --list-type binaries-only
+    --message-format json)
+
 # The tests are built here meanwhile.
 build_there() {
     local there here
     INPUT=$SCRATCH/silence start "${SSH[@]}" "$NODE" "$(printf '%q ' sh -c "$REMOTE_BUILD" "$NODE_TREE")" >"$SCRATCH/built"
     there=${CHILDREN[-1]}
-    start "${NEXTEST[@]}" --no-run
+    start "${BUILD_TESTS[@]}" >"$SCRATCH/tests"
     here=${CHILDREN[-1]}
     if ! await "$there"; then
         end_children
@@ -98,7 +102,7 @@ build_here() {
 }
 
 build_tests() {
-    run "${NEXTEST[@]}" --no-run
+    run "${BUILD_TESTS[@]}" >"$SCRATCH/tests"
 }
 
 # The binary that cargo has built last.
@@ -159,19 +163,18 @@ undo() {
 
 # ---- Smoke ----
 
-# The target `node`; what is given after it narrows it.
-NEXTEST=(cargo nextest run --locked --workspace --test scenarios --profile node --no-input-handler)
-
 # Where nextest writes, to which two runs in one checkout would write both: what it writes is in a folder of this run.
 NODE_JUNIT=nextest/node/junit.xml
 
+# What is given narrows it.
 smoke() {
     {
         cat .config/nextest.toml
         printf '\n[store]\ndir = "%s"\n' "$SCRATCH/${NODE_JUNIT%%/*}"
     } >"$SCRATCH/nextest.toml"
     run env ARCHIPELAGO_NODE_RUN="$RUN" ARCHIPELAGO_NODE_REPORT="$SCRATCH/times" \
-        "${NEXTEST[@]}" --config-file "$SCRATCH/nextest.toml" "$@"
+        cargo nextest run --binaries-metadata "$SCRATCH/tests" --profile node --no-input-handler \
+        --config-file "$SCRATCH/nextest.toml" "$@"
 }
 
 # ---- All of it ----

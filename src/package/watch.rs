@@ -17,7 +17,7 @@ const LOG_AGAIN: Duration = Duration::from_millis(100);
 /// How many of a container's last log lines an error carries.
 pub const LOG_LINES: u32 = 20;
 
-/// Between two looks at containers that must stay up.
+/// Between two looks at containers that must stay up, at most: the look that finds one up for long enough is due then.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks once all have stayed up, and only health or the end of a one-shot container is waited for: a look is
 /// two podman processes.
@@ -169,9 +169,14 @@ impl<'a> Watch<'a> {
     }
 
     async fn pause(&self) {
-        let young = |watched: &Watched<'_>| watched.since.elapsed() < watched.stay_up;
-        let is_early = self.watched.iter().any(young);
-        sleep(if is_early { WATCH_EVERY } else { WAIT_EVERY }).await;
+        let rest = |watched: &Watched<'_>| watched.stay_up.checked_sub(watched.since.elapsed());
+        let soonest = self
+            .watched
+            .iter()
+            .filter_map(rest)
+            .filter(|rest| !rest.is_zero())
+            .min();
+        sleep(soonest.map_or(WAIT_EVERY, |rest| rest.min(WATCH_EVERY))).await;
     }
 
     /// Looks at all of them. Of several that are bad the first in start order is the error: the later ones may have ended

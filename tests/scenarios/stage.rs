@@ -404,6 +404,20 @@ impl Stage {
         self.target.journal().await
     }
 
+    /// What is remembered of a container's restarts; null where nothing is.
+    pub(crate) async fn tracked(&mut self, container: &str) -> Result<Value, String> {
+        let files = self.target.state_files().await?;
+        let file = files
+            .iter()
+            .find(|(path, _)| path == "restart-tracker.json");
+        let tracker = file.map(|(_, content)| serde_json::from_str::<Value>(content));
+        match tracker {
+            Some(Ok(tracker)) => Ok(tracker["data"]["containers"][container].clone()),
+            Some(Err(error)) => Err(format!("restart-tracker.json: {error}")),
+            None => Ok(Value::Null),
+        }
+    }
+
     /// Waits until what is remembered of a container's restarts is as `condition` wants it.
     pub(crate) async fn until_tracked(
         &mut self,
@@ -413,16 +427,7 @@ impl Stage {
     ) -> Result<Value, String> {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let files = self.target.state_files().await?;
-            let file = files
-                .iter()
-                .find(|(path, _)| path == "restart-tracker.json");
-            let tracker = file.map(|(_, content)| serde_json::from_str::<Value>(content));
-            let history = match tracker {
-                Some(Ok(tracker)) => tracker["data"]["containers"][container].clone(),
-                Some(Err(error)) => return Err(format!("restart-tracker.json: {error}")),
-                None => Value::Null,
-            };
+            let history = self.tracked(container).await?;
             if condition(&history) {
                 self.note(format!("`{container}` {awaited}"));
                 return Ok(history);
