@@ -142,7 +142,7 @@ async fn metrics_tell_what_containers_use(stage: &mut Stage) -> Outcome {
         line.and_then(|value| value.parse::<f64>().ok())
     };
     let text = stage
-        .until_text("/metrics", "tell of the memory of `echo`", |text| {
+        .until_text("/metrics", "tells of the memory of `echo`", |text| {
             memory(text).is_some()
         })
         .await?;

@@ -1,4 +1,7 @@
-//! A target with a note of everything that was done to it, and the ways in which scenarios look at it.
+//! A target with a note of everything that was done to it, and the ways in which scenarios look at it. How they wait is in
+//! `wait`.
+
+mod wait;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,11 +13,6 @@ use tokio::time::Instant;
 use crate::fixture::{Container, manifest};
 use crate::registry::Outcome;
 use crate::target::{Call, Fault, Output, Remote, Target};
-
-/// How long a named condition may take to come about.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Between two looks at it.
-const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) struct Stage {
     target: Box<dyn Target>,
@@ -78,32 +76,6 @@ impl Stage {
             format!("GET {path} was answered with {status}")
         })?;
         Ok(body)
-    }
-
-    /// Asks for a path of the HTTP service until its text is as `condition` wants it; the text.
-    pub(crate) async fn until_text(
-        &mut self,
-        path: &str,
-        awaited: &str,
-        condition: impl Fn(&str) -> bool + Send,
-    ) -> Result<String, String> {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let body = self.open(path).await?;
-            let bytes = axum::body::to_bytes(body, usize::MAX).await;
-            let bytes = bytes.map_err(|error| error.to_string())?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            if condition(&text) {
-                return Ok(text);
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "{path} did not {awaited} within {} s; last seen:\n{text}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
     }
 
     /// podman's command line; a non-zero exit code is an error that quotes what podman said.
@@ -218,38 +190,6 @@ impl Stage {
         self.target.state_files().await
     }
 
-    /// Makes the monitor look so many times, and waits until it has and heals nothing. What it has not done then it will
-    /// not do.
-    pub(crate) async fn have_looked(&mut self, times: u64) -> Outcome {
-        for _ in 0..times {
-            let before = self.health().await?;
-            self.target.look_now().await?;
-            let deadline = Instant::now() + DEADLINE;
-            loop {
-                let now = self.health().await?;
-                if now["looks"] != before["looks"] && now["healing"] == json!([]) {
-                    break;
-                }
-                expect(Instant::now() < deadline, || {
-                    format!(
-                        "the monitor did not look, and come to rest, within {} s; before: {before}; now: {now}",
-                        DEADLINE.as_secs()
-                    )
-                })?;
-                self.target.pause(LOOK).await;
-            }
-        }
-        self.note(format!("the monitor has looked {times} times"));
-        Ok(())
-    }
-
-    async fn health(&self) -> Result<Value, String> {
-        self.target
-            .rpc("system.health", json!({}))
-            .await?
-            .map_err(|error| format!("system.health was answered with {error}"))
-    }
-
     /// One package as `package.list` shows it.
     pub(crate) async fn package(&mut self, id: &str) -> Result<Value, String> {
         let list = match self.target.rpc("package.list", json!({})).await? {
@@ -262,59 +202,6 @@ impl Stage {
             .find(|package| package["id"] == id)
             .cloned()
             .ok_or_else(|| format!("package.list does not show `{id}`: {list}"))
-    }
-
-    /// Waits until a package is shown as `condition` wants it; returns it as it was then.
-    pub(crate) async fn until(
-        &mut self,
-        id: &str,
-        awaited: &str,
-        condition: impl Fn(&Value) -> bool + Send,
-    ) -> Result<Value, String> {
-        let deadline = Instant::now() + DEADLINE;
-        let mut last = String::from("nothing");
-        loop {
-            match self.package(id).await {
-                Ok(package) if condition(&package) => {
-                    self.note(format!("`{id}` {awaited}"));
-                    return Ok(package);
-                }
-                Ok(package) => last = format!("{package:#}"),
-                Err(error) => {
-                    last = if deadline > Instant::now() {
-                        error
-                    } else {
-                        last
-                    }
-                }
-            }
-            if Instant::now() > deadline {
-                self.note(format!("`{id}` never {awaited}"));
-                return Err(format!(
-                    "`{id}` was not seen to be so within {} s: {awaited}; last seen:\n{last}",
-                    DEADLINE.as_secs()
-                ));
-            }
-            self.target.pause(LOOK).await;
-        }
-    }
-
-    /// Waits until archipelago lists no package any more; what podman holds goes a moment before.
-    pub(crate) async fn until_none_is_listed(&mut self) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let list = self.rpc("package.list", json!({})).await?;
-            if list == json!([]) {
-                return Ok(());
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "within {} s packages were still listed: {list:#}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
     }
 
     /// Names of everything podman holds but images: `container x`, `volume y`, `network z`, `secret s`.
@@ -330,73 +217,6 @@ impl Stage {
             found.extend(names.lines().map(|name| format!("{kind} {}", name.trim())));
         }
         Ok(found)
-    }
-
-    /// Waits until a container runs, as podman has it.
-    pub(crate) async fn until_running(&mut self, container: &str) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let argv = ["ps", "--all", "--format", "json"];
-            let output = self.target.podman(&argv).await?;
-            let list: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
-            let found = list
-                .as_array()
-                .into_iter()
-                .flatten()
-                .find(|found| found["Names"][0] == container);
-            if found.is_some_and(|found| found["State"] == "running") {
-                self.note(format!("`{container}` runs"));
-                return Ok(());
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "`{container}` did not run within {} s; last seen: {found:?}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
-    }
-
-    /// Waits until a container runs that was started at another time than this, as podman has it.
-    pub(crate) async fn until_started_after(&mut self, container: &str, before: &Value) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let argv = ["container", "inspect", container];
-            let output = self.target.podman(&argv).await?;
-            let inspected: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
-            let state = &inspected[0]["State"];
-            if state["Running"] == true && state["StartedAt"] != *before {
-                self.note(format!("`{container}` runs anew"));
-                return Ok(());
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "`{container}`, started at {before}, did not run anew within {} s; last seen: {state:#}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
-    }
-
-    /// Waits until `GET path` on a port of the node has this status.
-    pub(crate) async fn until_http(&mut self, port: u16, path: &str, status: u16) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let seen = self.target.http_status(port, path).await?;
-            if seen == Ok(status) {
-                self.note(format!("GET {path} on port {port} -> {status}"));
-                return Ok(());
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "GET {path} on port {port} was not answered with {status} within {} s; last seen: {seen:?}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
     }
 
     /// What the daemon wrote to the journal since the target was opened.
@@ -415,55 +235,6 @@ impl Stage {
             Some(Ok(tracker)) => Ok(tracker["data"]["containers"][container].clone()),
             Some(Err(error)) => Err(format!("restart-tracker.json: {error}")),
             None => Ok(Value::Null),
-        }
-    }
-
-    /// Waits until what is remembered of a container's restarts is as `condition` wants it.
-    pub(crate) async fn until_tracked(
-        &mut self,
-        container: &str,
-        awaited: &str,
-        condition: impl Fn(&Value) -> bool + Send,
-    ) -> Result<Value, String> {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let history = self.tracked(container).await?;
-            if condition(&history) {
-                self.note(format!("`{container}` {awaited}"));
-                return Ok(history);
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "`{container}` was not seen to be so within {} s: {awaited}; remembered of it: {history:#}",
-                    DEADLINE.as_secs()
-                )
-            })?;
-            self.target.pause(LOOK).await;
-        }
-    }
-
-    /// Waits until podman holds this and nothing else.
-    pub(crate) async fn until_inventory(
-        &mut self,
-        wanted: &BTreeSet<String>,
-        awaited: &str,
-    ) -> Outcome {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let now = self.inventory().await?;
-            if now == *wanted {
-                self.note(format!("what podman holds {awaited}"));
-                return Ok(());
-            }
-            expect(Instant::now() < deadline, || {
-                format!(
-                    "within {} s it was not seen that what podman holds {awaited}; too much: {:?}; missing: {:?}",
-                    DEADLINE.as_secs(),
-                    now.difference(wanted).collect::<Vec<_>>(),
-                    wanted.difference(&now).collect::<Vec<_>>()
-                )
-            })?;
-            self.target.pause(LOOK).await;
         }
     }
 
