@@ -1,4 +1,6 @@
-//! Packages that scenarios install: manifests of the fixture app.
+//! Packages that scenarios install: manifests of the fixture app, and what it is made to do.
+
+use crate::target::{Fault, Target};
 
 /// A container of a package.
 #[derive(Debug, Clone)]
@@ -63,4 +65,30 @@ pub(crate) fn manifest(id: &str, containers: &[Container]) -> String {
         ));
     }
     text
+}
+
+/// Makes the fixture app in a container do something, by its own command.
+pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), String> {
+    let code;
+    let (container, what) = match fault {
+        Fault::EatMemory { container } => (container, vec!["oom"]),
+        Fault::Exit {
+            container,
+            code: wanted,
+        } => {
+            code = wanted.to_string();
+            (container, vec!["exit", code.as_str()])
+        }
+        Fault::Sick { container } => (container, vec!["unhealthy"]),
+        Fault::Kill { .. } | Fault::KillBoth { .. } | Fault::DiskFull | Fault::DiskFree => {
+            return Err(format!("no app can do that to itself: {fault:?}"));
+        }
+    };
+    let argv = [&["exec", container, "/fixture", "poke"], what.as_slice()].concat();
+    let output = target.podman(&argv).await?;
+    if output.code == 0 {
+        Ok(())
+    } else {
+        Err(format!("`{container}` cannot be poked: {}", output.stderr))
+    }
 }

@@ -13,6 +13,7 @@ mod fixture;
 mod heal;
 mod hooks;
 mod http;
+mod inside;
 mod install;
 mod lab_registry;
 mod lab_target;

@@ -273,7 +273,7 @@ impl Target for Mock {
                 .and_then(|()| std::fs::rename(&away, folder))
                 .map_err(|error| error.to_string()),
             Fault::EatMemory { .. } | Fault::Exit { .. } | Fault::Sick { .. } => {
-                super::lab_target::poke(self, fault).await
+                super::fixture::poke(self, fault).await
             }
         }
     }

@@ -17,6 +17,7 @@ use super::harmless::is_harmless;
 use super::mark::Mark;
 use super::refuse::{Refusal, claim, taken};
 use super::ssh::Session;
+use crate::inside;
 use crate::target::{Call, Fault, Need, Output, Remote, Target};
 
 const UNIT: &str = "archipelago.service";
@@ -24,10 +25,6 @@ const UNIT: &str = "archipelago.service";
 const APPS: &str = "/etc/archipelago/apps";
 /// How long systemd may take to start a killed daemon again.
 const ANOTHER: Duration = Duration::from_secs(20);
-/// Kills the main process of the container `$1`.
-const KILL: &str = "kill -KILL \"$(podman inspect --format '{{.State.Pid}}' \"$1\")\"";
-/// Every file of the daemon and of packages by name and content, but secrets.
-const STATE: &str = "cd /var/lib/archipelago && find . -path ./secrets -prune -o -type f -print | while read -r f; do content=$(cat \"$f\" 2>/dev/null) || continue; printf '%s\\0%s\\0' \"${f#./}\" \"$content\"; done";
 /// Makes the file `$1` of standard input.
 const PUT: &str = "mkdir -p \"${1%/*}\" && cat >\"$1.new\" && mv \"$1.new\" \"$1\"";
 
@@ -116,10 +113,9 @@ impl Node {
 
     /// The daemon's pid; 0 while there is none.
     async fn daemon_pid(&self) -> Result<String, NodeError> {
-        let show = ["systemctl", "show", "--property=MainPID", "--value", UNIT];
         let pid = self
             .session
-            .succeed("tell the daemon's pid", &show, b"")
+            .succeed("tell the daemon's pid", &inside::DAEMON_PID, b"")
             .await?;
         Ok(pid.trim().to_owned())
     }
@@ -207,18 +203,13 @@ impl Target for Node {
     }
 
     async fn state_files(&self) -> Result<Vec<(String, String)>, String> {
-        let argv = ["sh", "-ec", STATE];
+        let argv = ["sh", "-ec", inside::STATE, "sh", "secrets"];
         let text = self
             .session
             .succeed("read archipelago's files", &argv, b"")
             .await;
         let text = text.map_err(chain)?;
-        let mut parts = text.split('\0');
-        let mut files = Vec::new();
-        while let (Some(path), Some(content)) = (parts.next(), parts.next()) {
-            files.push((path.to_owned(), content.to_owned()));
-        }
-        Ok(files)
+        Ok(inside::files(&text))
     }
 
     async fn begin(&self, method: &str, params: Value) -> Result<Call, String> {
@@ -281,12 +272,12 @@ impl Target for Node {
         match fault {
             Fault::Exit { container, .. } | Fault::Sick { container } => {
                 self.own(container).await?;
-                crate::lab_target::poke(self, fault).await
+                crate::fixture::poke(self, fault).await
             }
             Fault::Kill { container } => {
                 self.own(container).await?;
                 let arguments = [container];
-                let kill = self.script("kill a container's process", KILL, &arguments);
+                let kill = self.script("kill a container's process", inside::KILL, &arguments);
                 kill.await.map_err(chain)
             }
             Fault::EatMemory { .. }
@@ -309,16 +300,9 @@ impl Target for Node {
     }
 
     async fn look_now(&self) -> Result<(), String> {
-        let argv = [
-            "systemctl",
-            "kill",
-            "--kill-who=main",
-            "--signal=USR1",
-            UNIT,
-        ];
         let look = self
             .session
-            .succeed("make the monitor look", &argv, b"")
+            .succeed("make the monitor look", &inside::LOOK_NOW, b"")
             .await;
         look.map(drop).map_err(chain)
     }
