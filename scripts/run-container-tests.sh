@@ -121,7 +121,6 @@ start_timer() {
 stop_timer() {
     [[ -n $TIMER ]] || return 0
     kill -KILL -- "-$TIMER" 2>/dev/null || true
-    wait "$TIMER" 2>/dev/null || true
     TIMER=
 }
 

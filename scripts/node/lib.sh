@@ -96,6 +96,7 @@ run() {
 # How long programs may take to end in order: tests clean up on the node, see the profile `node` in .config/nextest.toml.
 END_WITHIN_S=75
 
+# What a trap calls uses no `wait`: bash 5.2 may stay in it for a process that has just ended, until another one ends.
 end_children() {
     local child deadline=$((SECONDS + END_WITHIN_S))
     for child in "${CHILDREN[@]}"; do
@@ -106,7 +107,6 @@ end_children() {
             sleep 0.1
         done
         kill -KILL -- "-$child" 2>/dev/null || true
-        wait "$child" 2>/dev/null || true
     done
     CHILDREN=()
 }
@@ -255,7 +255,6 @@ stop_renewing() {
     [[ -n $RENEWER ]] || return 0
     # Its `sleep` and `ssh` too; there is nothing for it to put right.
     kill -KILL -- "-$RENEWER" 2>/dev/null || true
-    wait "$RENEWER" 2>/dev/null || true
     RENEWER=
 }
 

@@ -9,6 +9,8 @@ use crate::script::{Ended, Script};
 use crate::trial::{Outcome, trials};
 
 const NAME: &str = "run-container-tests.sh";
+/// What tests say that did not go on to their own end.
+const INTERRUPTED: &str = "interrupted by SIGTERM";
 
 trials![
     a_run_that_passes_is_told_with_every_test,
@@ -129,7 +131,7 @@ async fn a_time_limit_cleans_up_and_is_told(node: &mut StandIn) -> Outcome {
     let ended = script(node, &out, &arguments)
         .to_end()
         .await?
-        .with_code(3, &["cut short: the time limit of 12 s"])?;
+        .with_code(3, &["cut short: the time limit of 12 s", INTERRUPTED])?;
     let report = report(&ended, &out, Came::CutShort)?;
     if report.facts.cut_short.as_deref() != Some("the time limit of 12 s") {
         return Err(format!("it does not tell by what: {report:#?}"));
@@ -159,7 +161,7 @@ async fn sigterm_amid_the_smoke_stage_cleans_up_and_is_told(node: &mut StandIn) 
     let ended = running
         .end()
         .await?
-        .with_code(3, &["cut short: SIGTERM", "rolled back"])?;
+        .with_code(3, &["cut short: SIGTERM", INTERRUPTED, "rolled back"])?;
     report(&ended, &out, Came::CutShort)?;
     before.is_back_on(node).await
 }
