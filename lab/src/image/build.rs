@@ -86,11 +86,17 @@ pub async fn build(
     let repository = flavour.repository();
     let tag = format!("{}-{}", base.tag_part(), inputs.content(base));
     let reference = format!("{repository}:{tag}");
+    let cached = Built {
+        reference: reference.clone(),
+        cached: true,
+    };
     if !afresh && exists(docker, &reference).await? {
-        return Ok(Built {
-            reference,
-            cached: true,
-        });
+        return Ok(cached);
+    }
+    // Two that make it at once would take away each other's layers.
+    let _alone = session.lock_image(&tag).await?;
+    if !afresh && exists(docker, &reference).await? {
+        return Ok(cached);
     }
     // Before a minute of compiling.
     let base_is_there = match base {

@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::flavour::Flavour;
 use super::inputs::InputError;
+use crate::session::state_dir::StateDirError;
 
 /// The image could not be built. Nothing half-built is left under its name.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum ImageError {
     /// A source file.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The directory in which processes find each other.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// A local file or program.
     #[error("cannot {action}")]
     Io {

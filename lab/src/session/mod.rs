@@ -101,6 +101,13 @@ impl Session {
         self.dir.path().display().to_string()
     }
 
+    /// Waits until no other process of this session makes the image of that tag; none other does until the value is dropped.
+    pub async fn lock_image(&self, tag: &str) -> Result<state_dir::Lock, StateDirError> {
+        let (dir, tag) = (self.dir.clone(), tag.to_owned());
+        let locked = tokio::task::spawn_blocking(move || dir.lock_image(&tag)).await;
+        locked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
     /// A folder for large temporary files, removed on drop, or by the keeper when this process dies before.
     pub fn scratch(&self) -> std::io::Result<tempfile::TempDir> {
         tempfile::Builder::new()

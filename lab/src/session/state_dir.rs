@@ -4,6 +4,7 @@
 //! /run/archipelago-lab/default/      (root; else $XDG_RUNTIME_DIR/archipelago-lab/…)
 //!   lock           taken for every change of who owns what
 //!   keeper.json    KeeperRecord: who keeps, where the engine listens
+//!   image-TAG.lock   taken while the image of that tag is made
 //!   owners/        one empty file per process that may own labs, named by its Owner
 //!   keeper.log  podman.log  podman.sock  containers.conf
 //! ```
@@ -169,6 +170,20 @@ impl StateDir {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(self.failed("lock", "lock")(errno.into())),
         }
+    }
+
+    /// Waits until no other process makes the image of that tag. Only for who is on the list of owners: the directory stays.
+    pub fn lock_image(&self, tag: &str) -> Result<Lock, StateDirError> {
+        let name = format!("image-{tag}.lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.path.join(&name))
+            .map_err(self.failed("open", &name))?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|errno| self.failed("lock", &name)(errno.into()))?;
+        Ok(Lock { _file: file })
     }
 
     fn open_lock(&self) -> Result<File, StateDirError> {

@@ -1,4 +1,5 @@
-//! Images that cannot be built: the text says at which step and what to try, and no image, tag or container is left.
+//! Images that cannot be built: the text says at which step and what to try, and no image, tag or container is left. And two
+//! builds that could get in each other's way.
 
 use anyhow::{Context, ensure};
 use archipelago_lab::image::{self, Base, Flavour, REPOSITORY};
@@ -15,6 +16,7 @@ crate::registry::scenarios![
     a_base_that_is_nowhere,
     no_mmdebstrap_names_the_package,
     a_failing_mmdebstrap_is_quoted,
+    two_that_make_one_image_at_once_make_it_once,
 ];
 
 /// A base of this test's own: the lab image without podman, and with a program in the package manager's place.
@@ -117,6 +119,28 @@ async fn a_step_that_fails_late() -> anyhow::Result<()> {
         .lab(&["image", "build", "--base", base.reference()])
         .await?
         .expect(4, &["podman load", "podman is out of order"])?;
+    stage.nothing_is_left(&[]).await?;
+    base.remove_as_the_only_one().await
+}
+
+async fn two_that_make_one_image_at_once_make_it_once() -> anyhow::Result<()> {
+    let base = TestBase::build("twice", "rm -r /usr/local/share/lab/storage").await?;
+    let stage = Stage::new()?;
+    let build = ["image", "build", "--base", base.reference(), "--json"];
+    let (first, second) = tokio::join!(stage.lab(&build), stage.lab(&build));
+    let mut made = Vec::new();
+    for ran in [first?, second?] {
+        ran.expect(0, &[])?;
+        made.push(serde_json::from_str::<serde_json::Value>(&ran.out)?);
+    }
+    ensure!(made[0]["reference"] == made[1]["reference"], "{made:?}");
+    ensure!(made[0]["cached"] != made[1]["cached"], "{made:?}");
+    // It lies in the stage's own storage.
+    let reference = made[0]["reference"].as_str().context("no reference")?;
+    let mut remove = tokio::process::Command::new("podman");
+    stage.env(remove.args(["rmi", reference]));
+    let removed = remove.output().await?;
+    ensure!(removed.status.success(), "{removed:?}");
     stage.nothing_is_left(&[]).await?;
     base.remove_as_the_only_one().await
 }
