@@ -27,7 +27,7 @@ ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key
 const OLD_HOST_KEY: &str =
     "cd /etc/ssh; [ ! -e known_key ] || mv -f known_key ssh_host_ed25519_key";
 /// Debian's name, then Fedora's.
-const RESTART_SSH: &str = "systemctl restart ssh 2>/dev/null || systemctl restart sshd";
+pub(super) const RESTART_SSH: &str = "systemctl restart ssh 2>/dev/null || systemctl restart sshd";
 
 impl StandIn {
     /// Leaves no room on the disk where this folder of the node is. Nothing else is on that disk.

@@ -37,6 +37,7 @@ fn all() -> impl Iterator<Item = &'static registry::Scenario> {
         session::SCENARIOS,
         standin::SCENARIOS,
         standin::faults::SCENARIOS,
+        standin::gate::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,7 @@
 //! The stand-in for a node: what a script sees that logs in.
 
 pub(crate) mod faults;
+pub(crate) mod gate;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
