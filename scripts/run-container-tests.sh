@@ -139,16 +139,21 @@ inventory() {
 
 # As soon as the node is ours.
 has_node() {
-    PODMAN=$(on_node sudo -n podman version --format '{{.Client.Version}}' </dev/null) ||
+    PODMAN=$(on_node sudo -n podman version --format '{{.Client.Version}}' </dev/null) || {
+        complain_if_lost 'a look at podman'
         unable 'podman does not answer on the node'
-    BEFORE=$(inventory) || unable 'podman does not list what is on the node'
+    }
+    BEFORE=$(inventory) || {
+        complain_if_lost 'a look at what is there'
+        unable 'podman does not list what is on the node'
+    }
 }
 
 look_again() {
-    ARCHIPELAGO=$(on_node /usr/local/bin/archipelago version </dev/null) || true
+    ARCHIPELAGO=$(insist on_node /usr/local/bin/archipelago version </dev/null) || true
     ARCHIPELAGO=${ARCHIPELAGO#archipelago }
     local now
-    if ! now=$(inventory); then
+    if ! now=$(insist inventory); then
         say 'what is left on the node cannot be seen'
         return
     fi

@@ -50,7 +50,8 @@ copy_tree() {
 
 copy_binary() {
     on_node mkdir -p "$NODE_TREE/target" </dev/null || return
-    to_node "$1" "$NODE_TREE/target/archipelago-to-try"
+    # What an earlier run has copied is there under that name.
+    to_node "$1" "$NODE_TREE/target/archipelago-to-try" || return
     BUILT=$NODE_TREE/target/archipelago-to-try
 }
 
@@ -132,8 +133,9 @@ undo_what_was_left() {
     return "$code"
 }
 
+# All has passed then: an answer that is lost is no reason to take it back.
 accept() {
-    deploy accept || return
+    insist deploy accept || return
     UNPROVEN=
 }
 
@@ -142,7 +144,8 @@ undo() {
     [[ -n $UNPROVEN ]] || return 0
     local said code=0
     said=$(deploy abandon "$RUN" "$HEALTHY_WITHIN_S") || code=$?
-    if [[ $code -ne 0 && -z $said ]] && take_node_again; then
+    # Without a word: it was started anew, and has forgotten us.
+    if [[ $code -eq 255 || ($code -ne 0 && -z $said) ]] && take_node_again; then
         code=0
         said=$(deploy abandon "$RUN" "$HEALTHY_WITHIN_S") || code=$?
     fi
@@ -184,21 +187,16 @@ has_node() {
     :
 }
 
-# complain_if_lost DURING: a failure of the connection is none of the tests. A node that was started anew lets us in again: it
-# is this connection that must be there.
-complain_if_lost() {
-    if ! "${SSH[@]}" -O check "$NODE" 2>/dev/null || ! on_node true </dev/null 2>/dev/null; then
-        unable "the connection to $NODE was lost during: $1"
-    fi
-}
-
 # cycle [NEXTEST ARGUMENT…]: returns 0 where everything passed, 1 where something failed; the node is as it was then,
 # unless KEEP_BAD. Ends the script where it cannot run.
 cycle() {
     PHASES=()
     connect
     take_node
-    undo_what_was_left || say "${RED}the old archipelago is not healthy${PLAIN}; going on"
+    undo_what_was_left || {
+        complain_if_lost 'a look at what was left'
+        say "${RED}the old archipelago is not healthy${PLAIN}; going on"
+    }
 
     has_node
 
@@ -230,7 +228,7 @@ cycle() {
     complain_if_lost "$what"
     say "${RED}failed: $what${PLAIN}"
     if [[ -n $KEEP_BAD && -n $UNPROVEN ]]; then
-        deploy keep
+        insist deploy keep
         UNPROVEN=
         say 'the new archipelago stays on the node, as --keep-bad says. The next run, or --rollback, brings the old one back.'
     else

@@ -92,9 +92,17 @@ rollback() {
 }
 
 abandon() {
-    touch "$HERE/abandoned.$1"
+    said=$HERE/abandoned.$1
+    touch "$said"
     alone
     dismiss_guards
+    if [ ! -e "$OLD" ]; then
+        # It says something where this is asked again because the answer was lost.
+        cat "$said"
+        [ ! -s "$said" ] || until_healthy '' "$2"
+        return
+    fi
+    [ "$OLD" -ef "$BIN" ] || echo 'rolled back' >"$said"
     back "$2"
 }
 
@@ -164,11 +172,16 @@ uptime_s() {
 }
 
 restart() {
-    limit=$1
     before=$(main_pid)
-    deadline=$(($(uptime_s) + limit))
     systemctl restart --no-block "$SERVICE"
-    until is_healthy "$before"; do
+    until_healthy "$before" "$1"
+}
+
+# until_healthy BEFORE SECONDS
+until_healthy() {
+    limit=$2
+    deadline=$(($(uptime_s) + limit))
+    until is_healthy "$1"; do
         if [ "$(uptime_s)" -ge "$deadline" ]; then
             echo "archipelago is not healthy after $limit s: $seen" >&2
             echo 'the last lines of its journal:' >&2

@@ -160,9 +160,32 @@ disconnect() {
     fi
 }
 
+# Out of reach of Ctrl-C: it waits until the node has answered. Otherwise what was asked for could come to the node after what
+# undoes it.
+UNBROKEN=(setsid --wait)
+
 # on_node COMMAND…: as the user there. For what takes a moment; the rest is for `run`.
 on_node() {
-    "${SSH[@]}" "$NODE" "$(printf '%q ' "$@")"
+    "${UNBROKEN[@]}" "${SSH[@]}" "$NODE" "$(printf '%q ' "$@")"
+}
+
+# insist COMMAND…: again where its answer was lost with the connection, over another one. For what may be done twice.
+insist() {
+    local code=0
+    "$@" || code=$?
+    if [[ $code -eq 255 ]]; then
+        code=0
+        "$@" || code=$?
+    fi
+    return "$code"
+}
+
+# complain_if_lost DURING: a failure of the connection is none of the node or the tests. A node that was started anew lets us in
+# again: it is this connection that must be there.
+complain_if_lost() {
+    if ! "${SSH[@]}" -O check "$NODE" 2>/dev/null || ! (on_node true) </dev/null 2>/dev/null; then
+        unable "the connection to $NODE was lost during: $1"
+    fi
 }
 
 # ---- Its lock ----
@@ -186,8 +209,10 @@ new_run() {
 
 # Takes the node. Whoever has ARCHIPELAGO_NODE_RUN set is within a run that has it.
 take_node() {
-    on_node sudo -n true 2>"$SCRATCH/sudo" </dev/null || {
-        say "$(<"$SCRATCH/sudo")"
+    local said
+    said=$(on_node sudo -n true 2>&1 </dev/null) || {
+        complain_if_lost 'the first look'
+        say "$said"
         unable "the user of $NODE may not use sudo without a password; as root there:
   echo '${NODE%%@*} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/${NODE%%@*}"
     }
@@ -213,14 +238,20 @@ take_node() {
                 HAS_LOCK=
                 unable "somebody else has the node: $who"
                 ;;
-            *) unable "the node's lock could not be taken (exit code $code)" ;;
+            *)
+                complain_if_lost 'taking the lock'
+                unable "the node's lock could not be taken (exit code $code)"
+                ;;
         esac
         set -m
         renew_node </dev/null >/dev/null 2>&1 3>&- &
         RENEWER=$!
         set +m
     fi
-    copy_scripts || unable "the scripts could not be copied to $NODE_SCRIPTS on the node"
+    copy_scripts || {
+        complain_if_lost 'copying the scripts'
+        unable "the scripts could not be copied to $NODE_SCRIPTS on the node"
+    }
 }
 
 copy_scripts() {
@@ -238,6 +269,8 @@ take_node_again() {
 renew_node() {
     set +m
     trap - EXIT INT TERM HUP USR1
+    # It goes with this process's group.
+    UNBROKEN=()
     local heard=$SECONDS code
     while sleep "$RENEW_EVERY_S" && kill -0 $$ 2>/dev/null; do
         code=0
@@ -262,8 +295,8 @@ give_node_back() {
     stop_renewing
     # What brings an unproven binary back needs the scripts there, and begins when the lease is over.
     if [[ -n $HAS_LOCK && -z ${UNPROVEN:-} ]]; then
-        on_node sudo -n rm -rf "$NODE_SCRIPTS" </dev/null || true
-        lock release "$RUN" >/dev/null || say "the node's lock is not given back; it expires in $LEASE_S s"
+        insist on_node sudo -n rm -rf "$NODE_SCRIPTS" </dev/null || true
+        insist lock release "$RUN" >/dev/null || say "the node's lock is not given back; it expires in $LEASE_S s"
         HAS_LOCK=
     fi
 }

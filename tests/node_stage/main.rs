@@ -14,6 +14,7 @@ mod node;
 mod program;
 mod refused;
 mod script;
+mod steps;
 mod target;
 mod trial;
 mod workflows;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         cut_off::TRIALS,
         refused::TRIALS,
     ];
-    for trial in all.into_iter().flatten() {
+    for trial in all.into_iter().chain(steps::TRIALS).flatten() {
         let name = trial.name();
         match &unfit {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),

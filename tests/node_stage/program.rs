@@ -130,6 +130,12 @@ impl Running {
         rustix::process::kill_process_group(pid, signal).map_err(|error| error.to_string())
     }
 
+    /// Returns when it has ended.
+    pub(crate) async fn ends(&mut self) {
+        // Whoever takes its end learns of an error.
+        let _ = self.child.wait().await;
+    }
+
     /// Waits for its end.
     pub(crate) async fn end(self) -> Result<Ended, String> {
         let Self { child, stderr } = self;

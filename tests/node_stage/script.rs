@@ -197,6 +197,12 @@ impl Running {
         kill_process(self.pid()?, signal).map_err(|error| error.to_string())
     }
 
+    /// Returns when it has ended.
+    pub(crate) async fn ends(&mut self) {
+        // Whoever takes its end learns of an error.
+        let _ = self.child.wait().await;
+    }
+
     /// Waits for its end, and that it leaves nothing here.
     pub(crate) async fn end(self) -> Result<Ended, String> {
         let ended = self.end_of_a_killed_one().await?;

@@ -15,18 +15,13 @@ trials![
     users_packages_are_refused_and_untouched,
     a_full_disk_is_told_and_nothing_is_left,
     two_runs_do_not_collide,
-    interrupted_it_cleans_up,
     killed_it_is_cleaned_up_by_the_next_run,
-    a_lost_connection_is_told_and_cleaned_up_after,
+    a_link_that_falls_silent_is_told_and_cleaned_up_after,
     a_reboot_in_the_middle_is_told_and_cleaned_up_after,
 ];
 
-/// What is there at different moments of a run, from its first step to its last but one.
-const MOMENTS: [(&str, &str); 4] = [
-    (
-        "the lock is taken",
-        "test -e /run/lock/archipelago-node-test.lock",
-    ),
+/// What is there at different moments of a run.
+const MOMENTS: [(&str, &str); 3] = [
     (
         "it is noted what will be done",
         "test -e /var/lib/archipelago-node-test.json",
@@ -226,7 +221,7 @@ async fn a_full_disk_is_told_and_nothing_is_left(node: &mut StandIn) -> Outcome 
 
 async fn two_runs_do_not_collide(node: &mut StandIn) -> Outcome {
     let before = Ours::of(node).await?;
-    let first = in_the_middle(node, MOMENTS[1]).await?;
+    let first = in_the_middle(node, MOMENTS[0]).await?;
     let second = Run::new(node, "node::smoke").to_end().await?;
     let pid = format!("(pid {} there)", first.pid()?);
     second.failed_saying(&["the node is busy", &pid])?;
@@ -234,31 +229,9 @@ async fn two_runs_do_not_collide(node: &mut StandIn) -> Outcome {
     before.is_all_there_is(node).await
 }
 
-async fn interrupted_it_cleans_up(node: &mut StandIn) -> Outcome {
-    let before = Ours::of(node).await?;
-    for (moment, (signal, name)) in MOMENTS.into_iter().zip([
-        (Signal::INT, "SIGINT"),
-        (Signal::TERM, "SIGTERM"),
-        (Signal::INT, "SIGINT"),
-        (Signal::TERM, "SIGTERM"),
-    ]) {
-        let running = in_the_middle(node, moment).await?;
-        running.signal(signal)?;
-        running
-            .end()
-            .await?
-            .failed_saying(&[&format!("interrupted by {name}")])?;
-        before
-            .is_all_there_is(node)
-            .await
-            .map_err(|error| format!("{}: {error}", moment.0))?;
-    }
-    Ok(())
-}
-
 async fn killed_it_is_cleaned_up_by_the_next_run(node: &mut StandIn) -> Outcome {
     let before = Ours::of(node).await?;
-    let running = in_the_middle(node, MOMENTS[2]).await?;
+    let running = in_the_middle(node, MOMENTS[1]).await?;
     let pid = running.pid()?;
     running.signal(Signal::KILL)?;
     running.end().await?.failed_saying(&[])?;
@@ -283,39 +256,34 @@ async fn killed_it_is_cleaned_up_by_the_next_run(node: &mut StandIn) -> Outcome 
     before.is_all_there_is(node).await
 }
 
-async fn a_lost_connection_is_told_and_cleaned_up_after(node: &mut StandIn) -> Outcome {
+async fn a_link_that_falls_silent_is_told_and_cleaned_up_after(node: &mut StandIn) -> Outcome {
     let before = Ours::of(node).await?;
     let chain = |error| archipelago_lab::chain(&error);
     // It comes back while the run still tries: that cleans up by itself.
-    for moment in [MOMENTS[0], MOMENTS[2]] {
-        let running = in_the_middle(node, moment).await?;
-        node.drop_link().await.map_err(chain)?;
-        let pid = running.pid()?;
-        // The first connection is over when its sockets are in use by nobody.
-        let gone = async || match node::processes_of(&format!("archipelago-node-{pid}-"))? {
-            found if found.is_empty() => Ok(()),
-            found => Err(found.join(", ")),
-        };
-        let lost = until(
-            "the run sees that the connection is lost",
-            Duration::from_secs(60),
-            gone,
-        )
-        .await;
-        node.restore_link().await.map_err(chain)?;
-        let ended = running.end().await?;
-        lost.map_err(|error| format!("{error}\n{}", ended.said))?;
-        ended.failed_saying(&["the connection to the node was lost"])?;
-        if ended.said.contains("still on the node") {
-            return Err(format!("{}: it did not clean up: {}", moment.0, ended.said));
-        }
-        before
-            .is_all_there_is(node)
-            .await
-            .map_err(|error| format!("{}: {error}", moment.0))?;
+    let running = in_the_middle(node, MOMENTS[1]).await?;
+    node.drop_link().await.map_err(chain)?;
+    let pid = running.pid()?;
+    // The first connection is over when its sockets are in use by nobody.
+    let gone = async || match node::processes_of(&format!("archipelago-node-{pid}-"))? {
+        found if found.is_empty() => Ok(()),
+        found => Err(found.join(", ")),
+    };
+    let lost = until(
+        "the run sees that the connection is lost",
+        Duration::from_secs(60),
+        gone,
+    )
+    .await;
+    node.restore_link().await.map_err(chain)?;
+    let ended = running.end().await?;
+    lost.map_err(|error| format!("{error}\n{}", ended.said))?;
+    ended.failed_saying(&["the connection to the node was lost"])?;
+    if ended.said.contains("still on the node") {
+        return Err(format!("it did not clean up: {}", ended.said));
     }
+    before.is_all_there_is(node).await?;
     // It does not: the next run does it.
-    let running = in_the_middle(node, MOMENTS[3]).await?;
+    let running = in_the_middle(node, MOMENTS[2]).await?;
     node.drop_link().await.map_err(chain)?;
     let ended = running.end().await;
     node.restore_link().await.map_err(chain)?;
@@ -327,7 +295,7 @@ async fn a_lost_connection_is_told_and_cleaned_up_after(node: &mut StandIn) -> O
 
 async fn a_reboot_in_the_middle_is_told_and_cleaned_up_after(node: &mut StandIn) -> Outcome {
     let before = Ours::of(node).await?;
-    let running = in_the_middle(node, MOMENTS[2]).await?;
+    let running = in_the_middle(node, MOMENTS[1]).await?;
     node.reboot()
         .await
         .map_err(|error| archipelago_lab::chain(&error))?;

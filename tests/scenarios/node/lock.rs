@@ -90,7 +90,7 @@ impl Lease {
     }
 
     /// Gives it back.
-    pub(crate) async fn release(self, session: &Session) -> Result<(), NodeError> {
+    pub(crate) async fn release(&self, session: &Session) -> Result<(), NodeError> {
         if self.is_borrowed {
             return Ok(());
         }

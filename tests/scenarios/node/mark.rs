@@ -10,8 +10,8 @@ use super::ssh::Session;
 
 /// On a disk, unlike the lock: it outlives a reboot of the node.
 pub(crate) const PATH: &str = "/var/lib/archipelago-node-test.json";
-/// Whole or not at all, and on the disk before anything else is done.
-const WRITE: &str = "umask 077; cat >\"$1.new\" && sync \"$1.new\" && mv \"$1.new\" \"$1\"";
+/// `$2` bytes, whole or not at all, and on the disk before anything else is done. Where the connection ends, so does the input.
+const WRITE: &str = r#"umask 077; cat >"$1.new"; test "$(wc -c <"$1.new")" -eq "$2"; sync "$1.new"; mv "$1.new" "$1""#;
 
 /// What a package makes on a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,8 @@ impl Mark {
             doing: "write down what is to be done to the node",
             source: error.into(),
         })?;
-        let argv = ["sh", "-ec", WRITE, "sh", PATH];
+        let bytes = text.len().to_string();
+        let argv = ["sh", "-ec", WRITE, "sh", PATH, &bytes];
         let doing = "note down what is to be done";
         session.succeed(doing, &argv, &text).await?;
         Ok(())
@@ -111,5 +112,38 @@ impl Mark {
             .iter()
             .map(|claim| claim.package.as_str())
             .collect()
+    }
+}
+
+/// Trials of the profile `unit`.
+pub(crate) mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    crate::node::checks![a_note_that_is_cut_off_is_none];
+
+    fn a_note_that_is_cut_off_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("note");
+        let write = |text: &str, bytes: &str| {
+            let mut child = Command::new("sh")
+                .args(["-ec", WRITE, "sh"])
+                .arg(&path)
+                .arg(bytes)
+                .stdin(Stdio::piped())
+                .spawn()
+                .expect("sh");
+            let mut input = child.stdin.take().expect("its input");
+            input.write_all(text.as_bytes()).expect("written");
+            drop(input);
+            child.wait().expect("its end").success()
+        };
+        assert!(write("first", "5"));
+        assert!(!write("sec", "6"), "half of it was taken for all");
+        let kept = std::fs::read_to_string(&path).expect("a note");
+        assert_eq!(kept, "first");
+        assert!(write("second", "6"));
     }
 }

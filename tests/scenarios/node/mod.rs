@@ -59,6 +59,7 @@ pub(crate) fn all_checks() -> impl Iterator<Item = Trial> {
         inventory::tests::CHECKS,
         lock::tests::CHECKS,
         harmless::tests::CHECKS,
+        mark::tests::CHECKS,
         refuse::tests::CHECKS,
         refused::tests::CHECKS,
         smoke_run::tests::CHECKS,

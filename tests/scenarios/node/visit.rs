@@ -74,7 +74,15 @@ async fn try_visit(
         signal = signals.next() => return Err(NodeError::Interrupted(signal)),
         session = connect(&configuration) => session?,
     };
-    let lease = Lease::take(&session).await?;
+    let lease = match Lease::take(&session).await {
+        Err(error @ NodeError::Lost { .. }) => {
+            // It may have been taken.
+            ended.errors.push(archipelago_lab::chain(&error));
+            let gone = return_and_clean(&configuration, None).await;
+            return gone.map(drop);
+        }
+        lease => lease?,
+    };
     let mut noted = None;
     let outcome = tokio::select! {
         biased;
@@ -95,11 +103,19 @@ async fn try_visit(
         Some(noted) => Some(noted.lock().await.clone()),
         None => None,
     };
-    let gone = if was_lost {
-        return_and_clean(&configuration, noted).await
-    } else {
-        depart(session, lease, noted).await
+    let gone = match was_lost {
+        true => return_and_clean(&configuration, noted).await,
+        false => match depart(&session, &lease, noted.as_ref()).await {
+            Err(error) if session.is_lost().await => {
+                eprintln!("{}: over another one", archipelago_lab::chain(&error));
+                return_and_clean(&configuration, noted).await
+            }
+            gone => gone,
+        },
     };
+    if let Ok(session) = Arc::try_unwrap(session) {
+        session.close().await;
+    }
     match gone {
         Ok(left) => {
             ended.errors.extend(
@@ -177,18 +193,15 @@ async fn stay(
 
 /// Undoes all that was noted, and looks back.
 async fn depart(
-    session: Arc<Session>,
-    lease: Lease,
-    noted: Option<Mark>,
+    session: &Arc<Session>,
+    lease: &Lease,
+    noted: Option<&Mark>,
 ) -> Result<Option<String>, NodeError> {
-    let cleaned = match &noted {
-        Some(mark) => tidy(&session, mark).await,
+    let cleaned = match noted {
+        Some(mark) => tidy(session, mark).await,
         None => Ok(None),
     };
-    let released = lease.release(&session).await;
-    if let Ok(session) = Arc::try_unwrap(session) {
-        session.close().await;
-    }
+    let released = lease.release(session).await;
     let left = cleaned.map_err(|error| NodeError::NotCleaned {
         why: archipelago_lab::chain(&error),
     })?;
@@ -225,7 +238,11 @@ async fn return_and_clean(
         let again = async {
             let session = connect(configuration).await?;
             let lease = Lease::take_again(&session).await?;
-            depart(session, lease, noted.clone()).await
+            let gone = depart(&session, &lease, noted.as_ref()).await;
+            if let Ok(session) = Arc::try_unwrap(session) {
+                session.close().await;
+            }
+            gone
         };
         match again.await {
             Ok(left) => return Ok(left),
