@@ -201,7 +201,7 @@ report() {
 # Built first of all: it tells too of what could not be built.
 build_report() {
     find_cargo
-    cargo build --quiet --locked --package archipelago-report --bin report || unable 'the program for the report does not build'
+    cargo build --quiet --locked --workspace --bin report || unable 'the program for the report does not build'
     # shellcheck disable=SC2012 # Triples are plain names.
     REPORT=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/report | head -n 1)
 }

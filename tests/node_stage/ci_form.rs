@@ -103,8 +103,7 @@ fn build_report() -> Result<(), String> {
         "build",
         "--quiet",
         "--locked",
-        "--package",
-        "archipelago-report",
+        "--workspace",
         "--bin",
         "report",
     ];
