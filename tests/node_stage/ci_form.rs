@@ -1,10 +1,13 @@
 //! `scripts/run-container-tests.sh`: one object of JSON on standard output, whatever comes of the run.
 
+use std::time::Duration;
+
 use archipelago_lab::StandIn;
 use archipelago_report::{Outcome as Came, Report, Status};
 use rustix::process::Signal;
 
 use crate::deployed::{Deployed, broken, folder, good, shell};
+use crate::node::until_there;
 use crate::script::{Ended, Script};
 use crate::trial::{Outcome, trials};
 
@@ -143,19 +146,9 @@ async fn sigterm_amid_the_smoke_stage_cleans_up_and_is_told(node: &mut StandIn) 
     let before = Deployed::on(node).await?;
     let running = script(node, &out, &["--binary", &good(&programs)?]).begin()?;
     running.says("== smoke ==", 1).await?;
-    crate::program::until(
-        "the package is there",
-        std::time::Duration::from_secs(60),
-        async || {
-            let said = shell(node, "podman ps").await?;
-            if said.contains("filebrowser") {
-                Ok(())
-            } else {
-                Err(said)
-            }
-        },
-    )
-    .await?;
+    let within = Duration::from_secs(60);
+    let look = "podman container exists filebrowser";
+    until_there(node, "the package is there", within, look).await?;
     running.signal(Signal::TERM)?;
     let ended = running
         .end()

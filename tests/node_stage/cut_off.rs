@@ -7,6 +7,7 @@ use archipelago_lab::StandIn;
 use rustix::process::Signal;
 
 use crate::deployed::{Deployed, broken, folder, good, shell};
+use crate::node::until_there;
 use crate::script::Script;
 use crate::trial::{Outcome, trials};
 
@@ -109,30 +110,19 @@ async fn a_lost_link_is_told_and_undone_by_the_node_itself(node: &mut StandIn) -
 /// Waits until the new one is where the old one was.
 async fn until_swapped(node: &StandIn) -> Outcome {
     const LOOK: &str = "cd /usr/local/bin; ls; \
-        if [ -e archipelago.rollback ] && ! [ archipelago -ef archipelago.rollback ]; then echo swapped; fi";
-    crate::program::until(
-        "the new archipelago lies there",
-        Duration::from_secs(20),
-        async || {
-            let said = shell(node, LOOK).await?;
-            if said.contains("swapped") {
-                Ok(())
-            } else {
-                Err(said)
-            }
-        },
-    )
-    .await
+        [ -e archipelago.rollback ] && ! [ archipelago -ef archipelago.rollback ]";
+    let within = Duration::from_secs(20);
+    let seen = until_there(node, "the new archipelago lies there", within, LOOK).await;
+    seen.map(drop)
 }
 
 async fn until_the_old_one_is_healthy(node: &StandIn, within: Duration) -> Outcome {
-    crate::program::until("the node brings the old archipelago back by itself", within, async || {
-        let said = shell(
-            node,
-            "ls /usr/local/bin; journalctl --no-pager -n 3 -u 'archipelago-deploy-guard*'; /usr/local/bin/archipelago rpc system.health 2>&1",
-        )
-        .await?;
-        if said.contains("\"status\": \"ok\"") && !said.contains("archipelago.rollback") { Ok(()) } else { Err(said) }
-    })
-    .await
+    const LOOK: &str = "cd /usr/local/bin; ls; ! [ -e archipelago.rollback ] && \
+        ./archipelago rpc system.health | tee /dev/stderr | grep -q '\"status\": \"ok\"'";
+    let awaited = "the node brings the old archipelago back by itself";
+    let Err(error) = until_there(node, awaited, within, LOOK).await else {
+        return Ok(());
+    };
+    let journal = "journalctl --no-pager -n 3 -u 'archipelago-deploy-guard*'";
+    Err(format!("{error}\n{}", shell(node, journal).await?))
 }

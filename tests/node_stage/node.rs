@@ -1,9 +1,11 @@
 //! The stand-in, looked at past ssh and past the target under test.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use archipelago_lab::StandIn;
 
+use crate::program::until;
 use crate::trial::Outcome;
 
 const LOCK: &str = include_str!("../../scripts/node/lock.sh");
@@ -45,6 +47,38 @@ pub(crate) async fn sh(node: &StandIn, script: &str) -> Result<String, String> {
     output.map_err(|error| archipelago_lab::chain(&error))
 }
 
+/// Tries a script again and again, for some seconds.
+const TRY: &str = r#"
+tries=0
+until said=$(eval "$1" 2>&1); do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || break
+    sleep 0.1
+done
+printf '%s\n' "$said"
+[ "$tries" -lt 50 ]
+"#;
+
+/// Waits until a shell script succeeds on the node; what it says then. The node tries by itself, because to start something
+/// there from here costs more than most looks.
+pub(crate) async fn until_there(
+    node: &StandIn,
+    awaited: &str,
+    within: Duration,
+    script: &str,
+) -> Result<String, String> {
+    until(awaited, within, async || {
+        let tried = node.lab().exec(&["sh", "-c", TRY, "sh", script]).await;
+        let tried = tried.map_err(|error| archipelago_lab::chain(&error))?;
+        if tried.code == 0 {
+            Ok(tried.stdout_text())
+        } else {
+            Err(tried.stdout_text() + &tried.stderr_text())
+        }
+    })
+    .await
+}
+
 /// What a node holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ours(String);
@@ -65,12 +99,7 @@ impl Ours {
             }
         };
         // sshd takes a moment to see that a connection has ended; after a link that was down that is some seconds.
-        crate::program::until(
-            "the node is as it was",
-            std::time::Duration::from_secs(60),
-            look,
-        )
-        .await
+        until("the node is as it was", Duration::from_secs(60), look).await
     }
 }
 

@@ -41,8 +41,7 @@ const MOMENT: Duration = Duration::from_secs(120);
 /// Starts the smoke stage, and waits for a moment of it.
 async fn in_the_middle(node: &StandIn, (awaited, script): (&str, &str)) -> Result<Running, String> {
     let running = Run::new(node, "node::smoke").begin().await?;
-    let moment = until(awaited, MOMENT, async || node::sh(node, script).await).await;
-    match moment {
+    match node::until_there(node, awaited, MOMENT, script).await {
         Ok(_) => Ok(running),
         Err(error) => {
             running.signal(Signal::KILL)?;
