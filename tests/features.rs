@@ -10,7 +10,7 @@ type Sets = BTreeMap<String, BTreeSet<String>>;
 fn sets(arguments: &[&str]) -> Sets {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["tree", "--locked", "--prefix", "none", "--no-dedupe"])
+        .args(["tree", "--locked", "--prefix", "none"])
         .args(["--format", "{p}|{f}"])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -25,6 +25,8 @@ fn sets(arguments: &[&str]) -> Sets {
     let mut sets = Sets::new();
     // Between the trees of two packages is an empty line.
     for line in said.lines().filter(|line| !line.is_empty()) {
+        // `(*)`: it was there before.
+        let line = line.trim_end_matches(" (*)");
         let (package, features) = line.split_once('|').expect("as it was asked for");
         let kinds = sets.entry(package.to_owned()).or_default();
         kinds.insert(features.trim().to_owned());
