@@ -240,12 +240,13 @@ impl Conformance {
     }
 }
 
-/// Builds `mock-podman`; its path.
+/// Builds `mock-podman`, with the features that all else is built with, so that nothing is built twice; its path.
 fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = std::process::Command::new(cargo)
         .args([
             "build",
+            "--workspace",
             "--bin",
             "mock-podman",
             "--message-format",

@@ -16,6 +16,7 @@ mod gate;
 mod keys;
 mod link;
 mod program;
+mod relay;
 mod settings;
 mod ssh;
 mod toolchain;
@@ -30,6 +31,7 @@ use folder::Folder;
 pub use gate::{GateCommand, GateSeen, Strike};
 use keys::Keys;
 pub use program::{build, without};
+pub use relay::Relay;
 pub use settings::{Program, Service, Settings};
 
 use crate::engine;
