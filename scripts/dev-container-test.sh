@@ -14,8 +14,9 @@ Usage: scripts/dev-container-test.sh [--once | --watch] [--build remote|local | 
        scripts/dev-container-test.sh --rollback
 
 Copies the tree to the node, builds it there, swaps the binary, restarts the service, waits until it is healthy, and runs
-the smoke stage; then shows containers and what the monitor said. Enter runs it again, Ctrl-C stops.
-The old binary comes back where the new one does not build, does not come up, or fails a test.
+the smoke stage; then shows containers and what the monitor said. Enter runs it again, Ctrl-C or the end of input stops.
+The old binary comes back where the new one does not build, does not come up, or fails a test. A node that is away, busy or
+lost on the way is told, and Enter tries it again.
 
   --once          one cycle, then the end
   --watch         runs again when a file has changed, too
@@ -29,7 +30,8 @@ The old binary comes back where the new one does not build, does not come up, or
 
 Which node: ARCHIPELAGO_NODE and its like; see CONTRIBUTING.md, "The node stage".
 
-Exit codes: 0 all passed; 1 something failed, and the node is as it was; 2 it could not run; 130 Ctrl-C; 143 SIGTERM.
+Exit codes: 0 all passed; 1 something failed, and the node is as it was; 2 it could not run; 130 Ctrl-C; 143 SIGTERM. Whoever
+stops it between two cycles gets that of the last one.
 TEXT
 }
 
@@ -73,6 +75,28 @@ has_changed() {
     [[ -n $(find . \( -path ./target -o -path ./.git \) -prune -o -newer "$SCRATCH/seen" -print -quit) ]]
 }
 
+VERDICT=0
+
+# A cycle is a process of its own: whatever it ends with, it has put the node right as far as that can be done, and the next one
+# begins with a connection and a lock of its own.
+cycle_apart() {
+    local code=0 options=()
+    case $BUILD in
+        remote | local) options+=(--build "$BUILD") ;;
+        *) options+=(--binary "$BUILD") ;;
+    esac
+    [[ -z $KEEP_BAD ]] || options+=(--keep-bad)
+    touch "$SCRATCH/seen"
+    run scripts/dev-container-test.sh --once "${options[@]}" "${FILTER[@]}" || code=$?
+    VERDICT=$code
+    if [[ $code -gt 1 ]]; then
+        VERDICT=2
+        # 2 has said why.
+        [[ $code -eq 2 ]] || say "the cycle ended with exit code $code"
+        headline "${RED}could not run${PLAIN}"
+    fi
+}
+
 # Returns when there is something to do.
 wait_for_more() {
     if [[ $MODE == watch ]]; then
@@ -100,15 +124,22 @@ wait_for_more() {
     done
 }
 
-# ---- One cycle, and its end ----
+again_and_again() {
+    # A cycle that is ended ends its own programs first, and then puts the node right.
+    END_WITHIN_S=$((END_WITHIN_S + 120))
+    while true; do
+        cycle_apart
+        # Ctrl-C is the usual end from here on.
+        trap 'exit "$VERDICT"' INT
+        wait_for_more
+        trap 'exit 130' INT
+    done
+}
 
-VERDICT=0
+# ---- One cycle, and its end ----
 
 one_cycle() {
     local began=$SECONDS since
-    touch "$SCRATCH/seen"
-    VERDICT=0
-    ROLLED_BACK=
     since=$(date +%s)
     cycle "${FILTER[@]}" || VERDICT=1
     show_node "$since"
@@ -123,6 +154,14 @@ verdict() {
     else
         echo "${RED}failed${PLAIN}${ROLLED_BACK:+; the old archipelago is back}"
     fi
+}
+
+only_roll_back() {
+    local said
+    connect
+    take_node
+    said=$(deploy rollback "$HEALTHY_WITHIN_S")
+    say "${said:-there is nothing to roll back}"
 }
 
 end() {
@@ -143,24 +182,14 @@ main() {
     trap 'exit 143' TERM HUP
     trap 'unable "the lock of the node was lost"' USR1
 
-    if [[ $MODE == rollback ]]; then
-        connect
-        take_node
-        local said
-        said=$(deploy rollback "$HEALTHY_WITHIN_S")
-        say "${said:-there is nothing to roll back}"
-        exit
-    fi
-    while true; do
-        one_cycle
-        if [[ $MODE == once ]]; then
+    case $MODE in
+        rollback) only_roll_back ;;
+        once)
+            one_cycle
             exit "$VERDICT"
-        fi
-        # Ctrl-C is the usual end from here on.
-        trap 'exit "$VERDICT"' INT
-        wait_for_more
-        trap 'exit 130' INT
-    done
+            ;;
+        *) again_and_again ;;
+    esac
 }
 
 main "$@"

@@ -203,6 +203,13 @@ lock() {
     on_node sudo -n sh -s -- "$@" <scripts/node/lock.sh
 }
 
+# has_ended WHO: a run of this user on this machine that could not give the node back, and does not renew its lease any more.
+has_ended() {
+    local pid
+    pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' <<<"$1")
+    [[ $1 == *"\"holder\":\"$(holder)\""* && -n $pid && ! -e /proc/$pid ]]
+}
+
 new_run() {
     printf '%(%Y%m%d-%H%M%S)T-%s' -1 "$(od -An -N3 -tx1 /dev/urandom | tr -d ' ')"
 }
@@ -220,15 +227,18 @@ take_node() {
         RUN=$ARCHIPELAGO_NODE_RUN
     else
         RUN=$(new_run)
-        local code who deadline=$((SECONDS + LOCK_WAIT_S))
+        local code who wait_s began=$SECONDS
         # From here on: what was taken and not heard of is given back too.
         HAS_LOCK=1
         while true; do
             code=0
             who=$(lock take "$RUN" "$(holder)" "$LEASE_S" $$) || code=$?
-            if [[ $code -ne $LOCK_BUSY || $SECONDS -ge $deadline ]]; then
-                break
+            [[ $code -eq $LOCK_BUSY ]] || break
+            wait_s=$LOCK_WAIT_S
+            if has_ended "$who" && [[ $wait_s -lt $LEASE_S ]]; then
+                wait_s=$((LEASE_S + 5))
             fi
+            [[ $((SECONDS - began)) -lt $wait_s ]] || break
             say "somebody else has the node, which is waited for: $who"
             sleep 5
         done
