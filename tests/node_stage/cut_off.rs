@@ -108,7 +108,7 @@ async fn a_lost_link_is_told_and_undone_by_the_node_itself(node: &mut StandIn) -
 }
 
 /// Waits until the new one is where the old one was.
-async fn until_swapped(node: &StandIn) -> Outcome {
+pub(crate) async fn until_swapped(node: &StandIn) -> Outcome {
     const LOOK: &str = "cd /usr/local/bin; ls; \
         [ -e archipelago.rollback ] && ! [ archipelago -ef archipelago.rollback ]";
     let within = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use archipelago_lab::StandIn;
 
 use crate::deployed::{Deployed, broken, folder, foreign, good, shell};
-use crate::script::Script;
+use crate::script::{CTRL_C, Script};
 use crate::trial::{Outcome, trials};
 
 const NAME: &str = "dev-container-test.sh";
@@ -242,23 +242,20 @@ async fn the_menu_starts_it_too(node: &mut StandIn) -> Outcome {
         .to_end()
         .await?
         .with_code(1, &["failed: restart", "rolled back"])?;
-    Script::new(node, "dev-start.sh", &["10"])
-        .to_end()
-        .await?
-        .with_code(2, &["no such number: `10`", "1 to 9"])?;
-    let mut running = Script::new(node, "dev-start.sh", &[]).begin()?;
-    running.types("q").await?;
-    running
-        .end()
-        .await?
-        .with_code(0, &["1  Unit tests", "q  quit"])?;
-    let mut running = Script::new(node, "dev-start.sh", &[]).begin()?;
+    // As a person uses it.
+    let mut running = Script::new(node, "dev-start.sh", &[]).begin_in_terminal()?;
     running
         .says("9  Container orchestration dev (live on .228)", 1)
         .await?;
-    running.types("9").await?;
-    running.says("== build ==", 1).await?;
-    running.interrupt()?;
-    running.end().await?.with_code(130, &[])?;
+    running.says("Number: ", 1).await?;
+    running.types(&format!("9 --binary {broken}")).await?;
+    running.says("Enter runs it again", 1).await?;
+    running.types("").await?;
+    running.says("== restart ==", 2).await?;
+    running.presses(CTRL_C).await?;
+    running
+        .end()
+        .await?
+        .with_code(130, &["failed: restart", "== restart ==", "rolled back"])?;
     before.is_back_on(node).await
 }

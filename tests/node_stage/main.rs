@@ -4,16 +4,21 @@
 //! All trials are `lab::node_stage::…` and run in the profile `lab`. Each has a stand-in of its own. No trial can reach any
 //! other machine: all are started with the guard set, which refuses what is not loopback before anything is sent.
 
+mod again;
+mod checkout;
 mod ci_form;
 mod cut_off;
 mod deployed;
 mod dev_loop;
+mod edited;
 #[path = "../common/labs.rs"]
 mod labs;
+mod menu;
 mod node;
 mod program;
 mod refused;
 mod script;
+mod slow_link;
 mod steps;
 mod target;
 mod trial;
@@ -33,22 +38,36 @@ fn main() -> ExitCode {
         target::TRIALS,
         dev_loop::TRIALS,
         ci_form::TRIALS,
+        again::TRIALS,
+        slow_link::TRIALS,
+        edited::TRIALS,
         cut_off::TRIALS,
         refused::TRIALS,
     ];
     for trial in all.into_iter().chain(steps::TRIALS).flatten() {
         let name = trial.name();
-        match &unfit {
+        let ignored = unfit.clone().or_else(|| trial.ignored());
+        match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
             None => in_labs.push(name.clone()),
         }
         let run = || trial::run(trial).map_err(Failed::from);
-        trials.push(Trial::test(name, run).with_ignored_flag(unfit.is_some()));
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
     }
     let name = concat!("lab::", module_path!(), "::workflows::every_job_is_here");
     trials.push(Trial::test(name, || {
         workflows::every_job_is_here().map_err(Failed::from)
     }));
+    for entry in menu::TRIALS {
+        let name = entry.name();
+        let ignored = unfit.clone().or_else(|| entry.ignored());
+        match &ignored {
+            Some(reason) => eprintln!("{name} is ignored: {reason}"),
+            None => in_labs.push(name.clone()),
+        }
+        let run = || entry.run().map_err(Failed::from);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
+    }
     for job in workflows::JOBS {
         let name = job.name();
         let ignored = unfit.clone().or_else(|| job.ignored());

@@ -1,6 +1,7 @@
 //! A script of `scripts/`, started as a person starts it, its streams read as it goes.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -8,14 +9,17 @@ use std::time::Duration;
 
 use archipelago_lab::StandIn;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::program::until;
 
 /// How long a script may take that builds nothing to speak of.
 const RUN: Duration = Duration::from_secs(240);
+
+/// What a terminal makes a SIGINT of.
+pub(crate) const CTRL_C: &str = "\x03";
 
 /// The root of the sources.
 pub(crate) fn root() -> &'static Path {
@@ -65,9 +69,23 @@ impl Script {
         }
     }
 
+    /// The same script of another checkout.
+    pub(crate) fn of(mut self, checkout: &Path) -> Self {
+        if let Ok(path) = self.program.strip_prefix(root()) {
+            self.program = checkout.join(path);
+        }
+        self
+    }
+
     /// With another value of a variable.
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Without a variable.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
         self
     }
 
@@ -95,9 +113,9 @@ impl Script {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("no {}: {error}", self.program.display()))?;
-        let told = Arc::new(Mutex::new(String::new()));
-        let stdin = child.stdin.take();
-        let stdout = read(child.stdout.take(), Arc::new(Mutex::new(String::new())));
+        let told = Told::default();
+        let stdin = child.stdin.take().map(|stdin| Box::new(stdin) as Keys);
+        let stdout = read(child.stdout.take(), Told::default());
         let stderr = read(child.stderr.take(), told.clone());
         Ok(Running {
             child,
@@ -110,41 +128,79 @@ impl Script {
         })
     }
 
+    /// Starts it in a terminal of its own; all that it says counts as standard error.
+    pub(crate) fn begin_in_terminal(&self) -> Result<Running, String> {
+        let scratch = tempfile::tempdir().map_err(|error| format!("no folder: {error}"))?;
+        let (terminal, theirs) =
+            pty_process::open().map_err(|error| format!("no terminal: {error}"))?;
+        terminal
+            .resize(pty_process::Size::new(50, 160))
+            .map_err(|error| format!("no size of the terminal: {error}"))?;
+        let child = pty_process::Command::new(&self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .env("TERM", "xterm-256color")
+            .env("TMPDIR", scratch.path())
+            .current_dir("/")
+            .kill_on_drop(true)
+            .spawn(theirs)
+            .map_err(|error| format!("no {}: {error}", self.program.display()))?;
+        let (said, keys) = terminal.into_split();
+        let told = Told::default();
+        Ok(Running {
+            child,
+            stdin: Some(Box::new(keys)),
+            stdout: read(None::<tokio::io::Empty>, Told::default()),
+            stderr: read(Some(said), told.clone()),
+            told,
+            scratch,
+            within: self.within,
+        })
+    }
+
     /// Runs it to its end.
     pub(crate) async fn to_end(&self) -> Result<Ended, String> {
         let mut running = self.begin()?;
-        // Nobody types anything.
-        running.stdin = None;
+        running.types_no_more();
         running.end().await
     }
 }
 
-fn read(
-    stream: Option<impl tokio::io::AsyncRead + Unpin + Send + 'static>,
-    told: Arc<Mutex<String>>,
-) -> JoinHandle<String> {
+/// What was said so far.
+type Told = Arc<Mutex<Vec<u8>>>;
+/// Where what is typed goes.
+type Keys = Box<dyn AsyncWrite + Unpin + Send>;
+
+fn text_of(told: &Told) -> String {
+    told.lock()
+        .map(|told| String::from_utf8_lossy(&told).into_owned())
+        .unwrap_or_default()
+}
+
+fn read(stream: Option<impl AsyncRead + Unpin + Send + 'static>, told: Told) -> JoinHandle<String> {
     tokio::spawn(async move {
-        let Some(stream) = stream else {
+        let Some(mut stream) = stream else {
             return String::new();
         };
-        let mut lines = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
+        let mut buffer = vec![0; 8192];
+        // A terminal that everybody has left is an error.
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
             if let Ok(mut told) = told.lock() {
-                told.push_str(&line);
-                told.push('\n');
+                told.extend_from_slice(&buffer[..length]);
             }
         }
-        told.lock().map(|told| told.clone()).unwrap_or_default()
+        text_of(&told)
     })
 }
 
 /// A script under way.
 pub(crate) struct Running {
     child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Keys>,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
-    told: Arc<Mutex<String>>,
+    told: Told,
     scratch: tempfile::TempDir,
     within: Duration,
 }
@@ -152,33 +208,47 @@ pub(crate) struct Running {
 impl Running {
     /// What it has said so far, on standard error.
     pub(crate) fn told(&self) -> String {
-        self.told
-            .lock()
-            .map(|told| told.clone())
-            .unwrap_or_default()
+        text_of(&self.told)
     }
 
     /// Waits until it has said this so many times.
     pub(crate) async fn says(&self, text: &str, times: usize) -> Result<(), String> {
-        until(&format!("it says `{text}`"), self.within, async || {
+        let awaited = format!("it says `{text}`");
+        let said = until(&awaited, self.within, async || {
+            let has_ended = self.stderr.is_finished();
             let told = self.told();
             if told.matches(text).count() >= times {
-                Ok(())
+                Ok(true)
+            } else if has_ended {
+                Ok(false)
             } else {
                 Err(told)
             }
-        })
-        .await
+        });
+        if said.await? {
+            Ok(())
+        } else {
+            Err(format!("it ended without `{text}`: {}", self.told()))
+        }
     }
 
     /// Types a line.
     pub(crate) async fn types(&mut self, line: &str) -> Result<(), String> {
+        self.presses(&format!("{line}\n")).await
+    }
+
+    /// Presses keys: in a terminal Ctrl-C is one.
+    pub(crate) async fn presses(&mut self, keys: &str) -> Result<(), String> {
         let stdin = self.stdin.as_mut().ok_or("nobody is there to type")?;
-        let line = format!("{line}\n");
         stdin
-            .write_all(line.as_bytes())
+            .write_all(keys.as_bytes())
             .await
             .map_err(|error| error.to_string())
+    }
+
+    /// Goes away: without a terminal that is the end of input.
+    pub(crate) fn types_no_more(&mut self) {
+        self.stdin = None;
     }
 
     fn pid(&self) -> Result<Pid, String> {
@@ -229,7 +299,10 @@ impl Running {
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
         Ok(Ended {
-            code: status.code(),
+            // As a shell tells it.
+            code: status
+                .code()
+                .or_else(|| status.signal().map(|signal| 128 + signal)),
             stdout: self.stdout.await.map_err(|error| error.to_string())?,
             stderr: self.stderr.await.map_err(|error| error.to_string())?,
             left_here,

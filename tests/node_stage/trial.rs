@@ -14,6 +14,8 @@ pub(crate) struct StageTrial {
     pub(crate) module: &'static str,
     /// The function's name.
     pub(crate) function: &'static str,
+    /// Builds for minutes in a checkout of its own.
+    pub(crate) is_long: bool,
     /// Starts it.
     pub(crate) run: for<'a> fn(&'a mut StandIn) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>,
 }
@@ -23,19 +25,36 @@ impl StageTrial {
     pub(crate) fn name(&self) -> String {
         format!("lab::{}::{}", self.module, self.function)
     }
+
+    /// Why it is not run, though this host could.
+    pub(crate) fn ignored(&self) -> Option<String> {
+        if self.is_long { not_asked_for() } else { None }
+    }
+}
+
+/// Runs the long ones too.
+const ALL: &str = "ARCHIPELAGO_TEST_WORKFLOWS";
+
+/// Why long trials are not run; none where they are asked for.
+pub(crate) fn not_asked_for() -> Option<String> {
+    let all = std::env::var(ALL).is_ok_and(|wanted| wanted == "all");
+    (!all).then(|| format!("it builds the workspace anew, which takes minutes; {ALL}=all runs it"))
 }
 
 /// Lists the trials of a module. One that is left out is dead code, and does not build.
 macro_rules! trials {
-    ($($function:ident),* $(,)?) => {
+    (long: $($function:ident),* $(,)?) => { $crate::trial::trials!(@of true: $($function),*); };
+    (@of $is_long:literal: $($function:ident),*) => {
         pub(crate) const TRIALS: &[$crate::trial::StageTrial] = &[
             $($crate::trial::StageTrial {
                 module: module_path!(),
                 function: stringify!($function),
+                is_long: $is_long,
                 run: |node| Box::pin($function(node)),
             }),*
         ];
     };
+    ($($function:ident),* $(,)?) => { $crate::trial::trials!(@of false: $($function),*); };
 }
 pub(crate) use trials;
 
@@ -50,7 +69,8 @@ pub(crate) fn unfit() -> Option<String> {
     archipelago_lab::engine::missing()
 }
 
-fn on_path(program: &str) -> bool {
+/// Whether there is such a program.
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use archipelago_lab::StandIn;
 use serde::Deserialize;
 
+use crate::checkout::{Checkout, said};
 use crate::script::{plain_environment, root};
-use crate::trial::Outcome;
+use crate::trial::{Outcome, not_asked_for};
 
 #[derive(Deserialize)]
 struct Workflow {
@@ -97,9 +98,6 @@ pub(crate) const JOBS: &[JobTrial] = &[
     },
 ];
 
-/// Runs the long ones too.
-const ALL: &str = "ARCHIPELAGO_TEST_WORKFLOWS";
-
 impl JobTrial {
     /// `lab::node_stage::workflows::container_tests_unit`.
     pub(crate) fn name(&self) -> String {
@@ -109,10 +107,7 @@ impl JobTrial {
 
     /// Why it is not run here.
     pub(crate) fn ignored(&self) -> Option<String> {
-        let all = std::env::var(ALL).is_ok_and(|wanted| wanted == "all");
-        (self.is_long && !all).then(|| {
-            format!("it builds the workspace anew, which takes minutes; {ALL}=all runs it")
-        })
+        if self.is_long { not_asked_for() } else { None }
     }
 
     /// Runs the job's commands.
@@ -141,7 +136,7 @@ impl JobTrial {
             .build()
             .map_err(|error| error.to_string())?;
         if self.job != "node" {
-            return checkout.run(&workflow, job, &given);
+            return run(&checkout, &workflow, job, &given);
         }
         runtime.block_on(async {
             let chain = |error| archipelago_lab::chain(&error);
@@ -157,7 +152,7 @@ impl JobTrial {
             given.insert("vars.ARCHIPELAGO_NODE_PORT".into(), node.port().to_string());
             given.insert("secrets.NODE_KEY".into(), text(node.key())?);
             given.insert("vars.NODE_KNOWN_HOSTS".into(), text(node.known_hosts())?);
-            let outcome = checkout.run(&workflow, job, &given);
+            let outcome = run(&checkout, &workflow, job, &given);
             outcome.and(node.stop().await.map_err(chain))
         })
     }
@@ -232,92 +227,48 @@ fn value(expression: &str, given: &BTreeMap<String, String>) -> Result<String, S
     Ok(String::new())
 }
 
-/// A clean checkout with what is not committed yet, and what a runner has beside it. It goes with the value; what cargo has
-/// built in it is kept for the next one, as a runner's cache does.
-struct Checkout {
-    folder: tempfile::TempDir,
-}
-
-impl Checkout {
-    fn new(job: &str) -> Result<Self, String> {
-        let parent = root().join("target/workflows");
-        std::fs::create_dir_all(&parent).map_err(|error| error.to_string())?;
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{job}-"))
-            .tempdir_in(parent)
-            .map_err(|error| error.to_string())?;
-        let checkout = Self { folder };
-        std::fs::create_dir(checkout.temp()).map_err(|error| error.to_string())?;
-        let script = r#"
-            git clone --quiet --local "$1" "$2"
-            git -C "$1" ls-files --modified --others --exclude-standard -z |
-                while IFS= read -r -d '' path; do
-                    if [[ -e $1/$path ]]; then
-                        mkdir -p "$(dirname "$2/$path")"
-                        cp -p "$1/$path" "$2/$path"
-                    else
-                        rm -f "$2/$path"
-                    fi
-                done
-        "#;
-        let mut copy = Command::new("bash");
-        copy.args(["-euo", "pipefail", "-c", script, "bash"])
-            .arg(root())
-            .arg(checkout.path());
-        said("the checkout", &mut copy)?;
-        let cache = root().join("target/workflows/cache");
-        std::fs::create_dir_all(&cache)
-            .and_then(|()| std::os::unix::fs::symlink(&cache, checkout.path().join("target")))
-            .map_err(|error| error.to_string())?;
-        Ok(checkout)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("checkout")
-    }
-
-    fn temp(&self) -> PathBuf {
-        self.folder.path().join("temp")
-    }
-
-    /// The commands of a job, up to the first that fails; those that always run follow all the same.
-    fn run(&self, workflow: &Workflow, job: &Job, given: &BTreeMap<String, String>) -> Outcome {
-        let written = self.temp().join("env");
-        std::fs::write(&written, "").map_err(|error| error.to_string())?;
-        let mut outcome = Ok(());
-        for step in &job.steps {
-            let Some(run) = &step.run else { continue };
-            let due = match step.condition.as_deref() {
-                None => outcome.is_ok(),
-                Some("always()") => true,
-                Some("failure()") => outcome.is_err(),
-                Some(other) => return Err(format!("`if: {other}` is not known in this trial")),
-            };
-            if !due {
-                continue;
-            }
-            let mut environment = plain_environment();
-            environment.remove("CARGO_TARGET_DIR");
-            environment.insert("CI".into(), "true".into());
-            environment.insert("RUNNER_TEMP".into(), self.temp().display().to_string());
-            environment.insert("GITHUB_ENV".into(), written.display().to_string());
-            for (name, text) in workflow.env.iter().chain(&job.env).chain(&step.env) {
-                environment.insert(name.clone(), expanded(text, given)?);
-            }
-            environment.extend(lines_of(&written)?);
-            let script = self.temp().join("step.sh");
-            std::fs::write(&script, expanded(run, given)?).map_err(|error| error.to_string())?;
-            let mut command = Command::new("bash");
-            command
-                .args(["--noprofile", "--norc", "-eo", "pipefail"])
-                .arg(&script)
-                .current_dir(self.path())
-                .env_clear()
-                .envs(environment);
-            outcome = outcome.and(said(&step.name, &mut command));
+/// The commands of a job, up to the first that fails; those that always run follow all the same.
+fn run(
+    checkout: &Checkout,
+    workflow: &Workflow,
+    job: &Job,
+    given: &BTreeMap<String, String>,
+) -> Outcome {
+    let written = checkout.temp().join("env");
+    std::fs::write(&written, "").map_err(|error| error.to_string())?;
+    let mut outcome = Ok(());
+    for step in &job.steps {
+        let Some(run) = &step.run else { continue };
+        let due = match step.condition.as_deref() {
+            None => outcome.is_ok(),
+            Some("always()") => true,
+            Some("failure()") => outcome.is_err(),
+            Some(other) => return Err(format!("`if: {other}` is not known in this trial")),
+        };
+        if !due {
+            continue;
         }
-        outcome
+        let mut environment = plain_environment();
+        environment.remove("CARGO_TARGET_DIR");
+        environment.insert("CI".into(), "true".into());
+        environment.insert("RUNNER_TEMP".into(), checkout.temp().display().to_string());
+        environment.insert("GITHUB_ENV".into(), written.display().to_string());
+        for (name, text) in workflow.env.iter().chain(&job.env).chain(&step.env) {
+            environment.insert(name.clone(), expanded(text, given)?);
+        }
+        environment.extend(lines_of(&written)?);
+        let script = checkout.temp().join("step.sh");
+        std::fs::write(&script, expanded(run, given)?).map_err(|error| error.to_string())?;
+        let mut command = Command::new("bash");
+        command
+            .args(["--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(&script)
+            .current_dir(checkout.path())
+            .env_clear()
+            .envs(environment);
+        outcome = outcome.and(said(&step.name, &mut command));
     }
+    outcome
 }
 
 /// `NAME=value` lines, as steps hand on variables.
@@ -327,22 +278,4 @@ fn lines_of(path: &Path) -> Result<BTreeMap<String, String>, String> {
     Ok(pairs
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect())
-}
-
-/// Runs a command; what it said is the error where it failed.
-fn said(what: &str, command: &mut Command) -> Outcome {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{what}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Err(format!(
-        "{what}: {}\n{}\n{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    ))
 }
