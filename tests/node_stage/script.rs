@@ -28,8 +28,10 @@ pub(crate) fn root() -> &'static Path {
 
 /// The environment of a person who has a shell here: nothing of the test runner and of cargo around this process.
 pub(crate) fn plain_environment() -> BTreeMap<String, String> {
+    // With another choice here all of the workspace would be built anew.
+    let of_builds = ["CARGO_HOME", "CARGO_INCREMENTAL", "CARGO_TARGET_DIR"];
     let kept = |name: &str| {
-        matches!(name, "CARGO_HOME" | "CARGO_TARGET_DIR")
+        of_builds.contains(&name)
             || !["CARGO", "NEXTEST", "ARCHIPELAGO", "RUST_", "DOCKER_HOST"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
