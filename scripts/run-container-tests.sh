@@ -115,6 +115,7 @@ start_timer() {
         kill -USR2 $$
     ) </dev/null >/dev/null 2>&1 3>&- &
     TIMER=$!
+    disown "$TIMER"
     set +m
 }
 

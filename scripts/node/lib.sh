@@ -256,6 +256,8 @@ take_node() {
         set -m
         renew_node </dev/null >/dev/null 2>&1 3>&- &
         RENEWER=$!
+        # Its end is ours to bring about, and bash has no need to tell it.
+        disown "$RENEWER"
         set +m
     fi
     copy_scripts || {
