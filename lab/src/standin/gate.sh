@@ -36,7 +36,7 @@ exec 9>&-
 case $strike in
 lost-before)
     kill -KILL "$session"
-    exit 255
+    exit
     ;;
 lost-after)
     case $command in
@@ -45,7 +45,7 @@ lost-after)
     *) "$SHELL" -c "$command" >/dev/null 2>&1 ;;
     esac
     kill -KILL "$session"
-    exit 255
+    exit
     ;;
 hold)
     : >"$gate/reached"

@@ -8,7 +8,7 @@ use crate::node;
 use crate::script::{Ended, Script};
 use crate::trial::{Outcome, trials};
 
-const NAME: &str = "dev-container-test.sh";
+pub(super) const NAME: &str = "dev-container-test.sh";
 /// In place of the smoke stage: what needs no node, so that what the script sends is all that comes there.
 pub(super) const NO_SMOKE: [&str; 2] = ["--ignore-default-filter", "unit::node_target::refuse::"];
 /// The old archipelago again, after one was accepted.
@@ -124,7 +124,7 @@ async fn accepted(node: &mut StandIn, cut: Cut) -> Outcome {
 }
 
 /// The old archipelago in the place of the one that was accepted.
-async fn restore(node: &StandIn, before: &Deployed) -> Outcome {
+pub(super) async fn restore(node: &StandIn, before: &Deployed) -> Outcome {
     shell(node, BACK).await?;
     whole(node, &[before]).await.map(drop)
 }

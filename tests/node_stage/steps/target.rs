@@ -3,23 +3,17 @@
 use archipelago_lab::StandIn;
 use rustix::process::Signal;
 
-use super::{Cut, Place, Step, Steps, arm, seen};
+use super::{Cut, Place, Step, Steps, arm, make_quick, seen};
 use crate::node::{self, Ours};
 use crate::program::{Ended, Run};
 use crate::trial::{Outcome, trials};
 
 /// The cheapest that installs something, and ends the daemon as well.
-const SCENARIO: &str = "node::recovery::daemon_that_ends_leaves_containers_running";
+pub(super) const SCENARIO: &str = "node::recovery::daemon_that_ends_leaves_containers_running";
 /// What goes on for as long as the connection does: there is nothing after it.
-const CONNECTION: &str = "exec cat";
+pub(super) const CONNECTION: &str = "exec cat";
 /// With this it begins to tidy up, as it began to look around.
-const DEPARTS: &str = "rpc-token";
-/// A node where an install watches for no longer than it has to: it is run dozens of times.
-const QUICK: &str = "mkdir -p /etc/archipelago/apps
-printf '[install]\\nstay_up_secs = 0\\n' >/etc/archipelago/archipelago.toml
-systemctl restart archipelago.service
-archipelago status";
-
+pub(super) const DEPARTS: &str = "rpc-token";
 trials![
     the_connection_is_lost_before_each_step_of_a_visit,
     the_connection_is_lost_after_each_step_of_a_visit,
@@ -40,7 +34,7 @@ async fn ctrl_c_at_each_step_of_a_visit(node: &mut StandIn) -> Outcome {
 
 async fn visited(node: &mut StandIn, cut: Cut) -> Outcome {
     let chain = |error| archipelago_lab::chain(&error);
-    node::sh(node, QUICK).await?;
+    make_quick(node).await?;
     let before = Ours::of(node).await?;
     node.install_gate().await.map_err(chain)?;
     Run::new(node, SCENARIO).to_end().await?.passed()?;
