@@ -39,7 +39,9 @@ async fn told_in_a_report(node: &mut StandIn, cut: Cut) -> Outcome {
     let before = Deployed::on(node).await?;
     node.install_gate().await.map_err(chain)?;
     script.to_end().await?.with_code(0, &[])?;
-    let steps = Steps::of(node, "deploy.sh accept", 1).await?;
+    let steps = Steps::of(node, "deploy.sh accept", 1)
+        .await?
+        .without_renewals();
     let run = async |step: &Step| {
         let (ended, came) = cut_off(node, &script, cut, step).await?;
         let (code, says) = match (cut, steps.place(step)) {

@@ -123,6 +123,13 @@ impl Steps {
         }
     }
 
+    /// Without the script's renewals of its lease: they come when it is time, before the decision or after it.
+    fn without_renewals(mut self) -> Self {
+        self.all
+            .retain(|step| !step.command.kind.starts_with("sudo -n sh -s -- renew "));
+        self
+    }
+
     /// Without those before a command.
     fn from(&mut self, kind: &str) -> Outcome {
         let first = self

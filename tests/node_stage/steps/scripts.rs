@@ -90,7 +90,9 @@ async fn accepted(node: &mut StandIn, cut: Cut) -> Outcome {
     let before = Deployed::on(node).await?;
     node.install_gate().await.map_err(chain)?;
     script.to_end().await?.with_code(0, &["passed after"])?;
-    let steps = Steps::of(node, "deploy.sh accept", 1).await?;
+    let steps = Steps::of(node, "deploy.sh accept", 1)
+        .await?
+        .without_renewals();
     let after = Deployed::on(node).await?;
     restore(node, &before).await?;
     let run = async |step: &Step| {
