@@ -92,18 +92,23 @@ rollback() {
 }
 
 abandon() {
-    said=$HERE/abandoned.$1
-    touch "$said"
+    touch "$HERE/abandoned.$1"
     alone
     dismiss_guards
-    if [ ! -e "$OLD" ]; then
-        # It says something where this is asked again because the answer was lost.
+    give_up "$1" "$2"
+}
+
+# give_up RUN SECONDS: what the run has put there goes. That it did is said to whoever comes later, too: to a run whose answer
+# was lost, or whose guard was first.
+give_up() {
+    said=$HERE/abandoned.$1
+    if [ -e "$OLD" ]; then
+        [ "$OLD" -ef "$BIN" ] || echo 'rolled back' >"$said"
+        back "$2"
+    elif [ -s "$said" ]; then
         cat "$said"
-        [ ! -s "$said" ] || until_healthy '' "$2"
-        return
+        until_healthy '' "$2"
     fi
-    [ "$OLD" -ef "$BIN" ] || echo 'rolled back' >"$said"
-    back "$2"
 }
 
 back() {
@@ -131,7 +136,7 @@ guard() {
     while [ -e "$OLD" ]; do
         if ! has_the_node "$1"; then
             alone
-            back 15
+            give_up "$1" 15
             return
         fi
         sleep 1
