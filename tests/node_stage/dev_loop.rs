@@ -252,6 +252,7 @@ async fn the_menu_starts_it_too(node: &mut StandIn) -> Outcome {
     running.says("Enter runs it again", 1).await?;
     running.types("").await?;
     running.says("== restart ==", 2).await?;
+    crate::cut_off::until_swapped(node).await?;
     running.presses(CTRL_C).await?;
     running
         .end()
