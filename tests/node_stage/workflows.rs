@@ -87,7 +87,7 @@ pub(crate) const JOBS: &[JobTrial] = &[
     JobTrial {
         file: "nightly.yml",
         job: "conformance",
-        given: &[("inputs.conformance", "--case containers")],
+        given: &[("inputs.conformance", "--case create::create")],
         is_long: true,
     },
     JobTrial {

@@ -2,6 +2,7 @@
 
 mod learn;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -232,10 +233,21 @@ impl Conformance {
                     .unwrap_or_else(|| source_root().join("lab/conformance/corpus")),
             )?,
         };
+        ensure!(!cases.is_empty(), "there are no cases");
+        for text in &self.case {
+            if !cases.iter().any(|case| case.name.contains(text)) {
+                let files = cases.iter().filter_map(|case| case.name.split("::").next());
+                let files: BTreeSet<_> = files.collect();
+                let files: Vec<_> = files.into_iter().collect();
+                bail!(
+                    "no case has `{text}` in its FILE::CASE; the files are {}",
+                    files.join(", ")
+                );
+            }
+        }
         if !self.case.is_empty() {
             cases.retain(|case| self.case.iter().any(|text| case.name.contains(text)));
         }
-        ensure!(!cases.is_empty(), "there is no such case");
         Ok(cases)
     }
 }

@@ -23,6 +23,7 @@ crate::registry::scenarios![
     a_lab_without_such_a_name,
     a_taken_port,
     a_full_disk,
+    a_conformance_case_that_is_not_there,
 ];
 
 async fn no_engine_names_the_packages_to_install() -> anyhow::Result<()> {
@@ -280,4 +281,13 @@ async fn a_full_disk() -> anyhow::Result<()> {
     );
     lab.stop().await?;
     Ok(())
+}
+
+async fn a_conformance_case_that_is_not_there() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    stage
+        .lab(&["conformance", "--case", "create", "--case", "nowhere"])
+        .await?
+        .expect(1, &["`nowhere`", "FILE::CASE", "create"])?;
+    stage.nothing_is_left(&[]).await
 }
