@@ -80,7 +80,7 @@ pub(crate) async fn until_there(
 }
 
 /// What a node holds.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ours(String);
 
 impl Ours {
@@ -90,12 +90,27 @@ impl Ours {
 
     /// It holds the same again.
     pub(crate) async fn is_all_there_is(&self, node: &StandIn) -> Outcome {
+        self.is_what_counts(node, Self::clone).await
+    }
+
+    /// The same, but for connections: after a link that was silent for long TCP says no more to sshd that whoever was there
+    /// has gone.
+    pub(crate) async fn is_all_there_is_but_connections(&self, node: &StandIn) -> Outcome {
+        self.is_what_counts(node, |held| {
+            let lines = held.0.lines().filter(|line| !line.contains("sshd"));
+            Self(lines.collect::<Vec<_>>().join("\n"))
+        })
+        .await
+    }
+
+    async fn is_what_counts(&self, node: &StandIn, counts: fn(&Self) -> Self) -> Outcome {
+        let before = counts(self);
         let look = async || {
-            let now = Self::of(node).await?;
-            if now == *self {
+            let now = counts(&Self::of(node).await?);
+            if now == before {
                 Ok(())
             } else {
-                Err(format!("before:\n{}\nnow:\n{}", self.0, now.0))
+                Err(format!("before:\n{}\nnow:\n{}", before.0, now.0))
             }
         };
         // sshd takes a moment to see that a connection has ended; after a link that was down that is some seconds.

@@ -51,6 +51,10 @@ pub(super) fn base_reference(flavour: Flavour, base: &Base) -> String {
     format!("{BASE_REPOSITORY}:{}", base_tag(flavour, base))
 }
 
+/// As root mmdebstrap mounts `/proc` and its like in the folder in which it works. In a namespace of its own they end with it,
+/// also when it is killed. Without root it makes one by itself. By its path: PATH may have nothing but mmdebstrap.
+const OWN_MOUNTS: [&str; 2] = ["/usr/bin/unshare", "--mount"];
+
 async fn make_base(
     suite: Suite,
     flavour: Flavour,
@@ -58,9 +62,15 @@ async fn make_base(
     scratch: &Path,
 ) -> Result<(), ImageError> {
     let line = packages::command_line(suite, flavour, tar);
-    let mut command = tokio::process::Command::new(&line[0]);
+    let own_mounts: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &OWN_MOUNTS,
+        false => &[],
+    };
+    let mut words = own_mounts.to_vec();
+    words.extend(line.iter().map(String::as_str));
+    let mut command = tokio::process::Command::new(words[0]);
     // Its working folder goes with ours, even when it is killed.
-    command.args(&line[1..]).env("TMPDIR", scratch);
+    command.args(&words[1..]).env("TMPDIR", scratch);
     run(command, &line[0]).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Ctrl-C wherever a person has to wait.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use archipelago_lab::image::Base;
 use rustix::process::Signal;
 
@@ -45,7 +45,7 @@ async fn until_none_sleeps(mark: &str) -> anyhow::Result<()> {
     .await
 }
 
-/// mmdebstrap, by a stand-in that starts a child as it does, and blocks.
+/// mmdebstrap, by a stand-in that mounts and starts a child as it does, and blocks.
 async fn ctrl_c_while_a_base_is_made() -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let stage = Stage::new()?;
@@ -53,7 +53,10 @@ async fn ctrl_c_while_a_base_is_made() -> anyhow::Result<()> {
     let program = stage.folder().join("mmdebstrap");
     std::fs::write(
         &program,
-        format!("#!/bin/sh\ntouch \"$TMPDIR/half\"\nsleep {mark} | cat\n"),
+        format!(
+            "#!/bin/sh\nmkdir \"$TMPDIR/{mark}\"\nif [ \"$(id -u)\" = 0 ]; then mount -t proc proc \"$TMPDIR/{mark}\"; fi\n\
+             sleep {mark} | cat\n"
+        ),
     )?;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
     let path = std::env::var("PATH")?;
@@ -64,6 +67,9 @@ async fn ctrl_c_while_a_base_is_made() -> anyhow::Result<()> {
     signal(build.id().context("it ended")?, Signal::INT)?;
     finish(build).await?.expect(130, &["interrupted"])?;
     until_none_sleeps(&mark).await?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let left = mounts.lines().find(|mount| mount.contains(&mark));
+    ensure!(left.is_none(), "{left:?} is left");
     stage.nothing_is_left(&[]).await
 }
 
