@@ -180,7 +180,7 @@ main() {
     trap end EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    trap 'unable "the lock of the node was lost"' USR1
+    trap lose_lock USR1
 
     case $MODE in
         rollback) only_roll_back ;;

@@ -248,7 +248,7 @@ main() {
     trap 'cut_short "SIGINT"' INT
     trap 'cut_short "SIGTERM"' TERM
     trap 'cut_short "SIGHUP"' HUP
-    trap 'unable "the lock of the node was lost"' USR1
+    trap lose_lock USR1
     trap 'cut_short "the time limit of $TIMEOUT_S s"' USR2
     start_timer
     set_up_node

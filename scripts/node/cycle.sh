@@ -20,15 +20,19 @@ ROLLED_BACK=
 # ---- Phases, each with its time ----
 
 PHASES=()
+# The one that is under way.
+PHASE=
 
 # phase NAME COMMAND…
 phase() {
     local name=$1 began code=0
+    PHASE=$name
     shift
     headline "$name"
     began=$(now_ms)
     "$@" || code=$?
     PHASES+=("$name $(seconds $(($(now_ms) - began))) s")
+    PHASE=
     return "$code"
 }
 
@@ -244,6 +248,13 @@ show_node() {
     headline 'what the monitor said'
     on_node sudo -n journalctl --unit=archipelago.service --since="@$1" --lines=20 --no-pager --output=short-iso \
         </dev/null >&2 || true
+}
+
+# To be the trap of USR1, by which the renewer tells it. A node that was started anew has forgotten the lock, and that is none of
+# the lock's.
+lose_lock() {
+    complain_if_lost "${PHASE:-the run}"
+    unable 'the lock of the node was lost'
 }
 
 # To be the trap of EXIT, in a script that does no more.

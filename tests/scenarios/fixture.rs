@@ -86,7 +86,9 @@ pub(crate) async fn poke(target: &dyn Target, fault: Fault<'_>) -> Result<(), St
     };
     let argv = [&["exec", container, "/fixture", "poke"], what.as_slice()].concat();
     let output = target.podman(&argv).await?;
-    if output.code == 0 {
+    // Where the container ends with it, podman 5 may lose the end of the exec; whoever waits for the container sees its own.
+    let is_lost = output.stderr.contains("exec died event") && !matches!(fault, Fault::Sick { .. });
+    if output.code == 0 || is_lost {
         Ok(())
     } else {
         Err(format!("`{container}` cannot be poked: {}", output.stderr))

@@ -8,6 +8,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
+use crate::processes::until;
 use crate::stage::{Stage, host_engine};
 
 crate::registry::scenarios![
@@ -84,10 +85,14 @@ impl TestBase {
             .filter(|tag| tag.starts_with(&format!("{REPOSITORY}:{tag_part}")))
             .collect();
         ensure!(made.is_empty(), "{made:?}");
-        let removed = docker
-            .remove_image(&self.reference, None::<RemoveImageOptions>, None)
-            .await
-            .context("something still stands on the base")?;
+        // On a busy machine the engine may still be removing the container in which the base was built.
+        let remove = async || {
+            let removed = docker
+                .remove_image(&self.reference, None::<RemoveImageOptions>, None)
+                .await;
+            removed.map_err(|error| error.to_string())
+        };
+        let removed = until("nothing stands on the base", remove).await?;
         ensure!(!removed.is_empty(), "nothing was removed");
         Ok(())
     }
