@@ -288,7 +288,7 @@ set_up() {
 
 # ---- Labs ----
 
-# How many labs at a time: four a core, because most of them wait most of the time, and one for each 2 GiB that are free. What
+# How many labs at a time: three a core, because most of them wait most of the time, and one for each 2 GiB that are free. What
 # works instead counts as two, see .config/nextest.toml. NEXTEST_TEST_THREADS wins.
 lab_threads() {
     if [[ -n ${NEXTEST_TEST_THREADS:-} ]]; then
@@ -296,7 +296,7 @@ lab_threads() {
         return
     fi
     local by_cores by_memory threads
-    by_cores=$((4 * $(nproc)))
+    by_cores=$((3 * $(nproc)))
     by_memory=$(awk '/^MemAvailable:/ { print int($2 / (2 * 1024 * 1024)) }' /proc/meminfo)
     threads=$((by_cores < by_memory ? by_cores : by_memory))
     echo $((threads > 1 ? threads : 1))

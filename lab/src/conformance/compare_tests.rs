@@ -372,6 +372,22 @@ fn a_grace_period_that_the_mock_does_not_wait_for_is_seen() {
 }
 
 #[test]
+fn an_exec_whose_end_podman_has_missed_may_take_five_seconds_more_and_nothing_else_may() {
+    let transcript = one("health::by_hand");
+    let late = |step: &str, ms: u64| {
+        let mut real = transcript.clone();
+        let mut played = real.played.iter_mut();
+        let found = played.find(|played| played.step.to_string().starts_with(step));
+        found.expect("such a step").outcome.ms += ms;
+        differ(&real, &transcript)
+    };
+    let found = late("podman exec", 5_300);
+    assert!(found.is_empty(), "{}", found[0]);
+    assert_eq!(late("podman exec", 9_000).len(), 1);
+    assert_eq!(late("podman run", 5_300).len(), 1);
+}
+
+#[test]
 fn stopped_is_exited_that_is_not_over_yet() {
     let transcript = one("stop::stop_obeyed");
     let mut other = transcript.clone();
