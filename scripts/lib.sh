@@ -288,15 +288,16 @@ set_up() {
 
 # ---- Labs ----
 
-# How many labs at a time: three a core, because most of them wait most of the time, and one for each 2 GiB that are free. What
-# works instead counts as two, see .config/nextest.toml. NEXTEST_TEST_THREADS wins.
+# How many labs at a time: two a core, because they wait most of the time, and one for each 2 GiB that are free. What works
+# instead counts as two, see .config/nextest.toml. With four a core podman missed ends of processes.
+# NEXTEST_TEST_THREADS wins.
 lab_threads() {
     if [[ -n ${NEXTEST_TEST_THREADS:-} ]]; then
         echo "$NEXTEST_TEST_THREADS"
         return
     fi
     local by_cores by_memory threads
-    by_cores=$((3 * $(nproc)))
+    by_cores=$((2 * $(nproc)))
     by_memory=$(awk '/^MemAvailable:/ { print int($2 / (2 * 1024 * 1024)) }' /proc/meminfo)
     threads=$((by_cores < by_memory ? by_cores : by_memory))
     echo $((threads > 1 ? threads : 1))
