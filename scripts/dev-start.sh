@@ -95,8 +95,7 @@ lab_shell() {
 # Built as for the tests, so that neither builds anew after the other.
 build_program() {
     cargo build --locked --workspace --bin archipelago
-    # shellcheck disable=SC2012 # Triples are plain names.
-    PROGRAM=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/archipelago | head -n 1)
+    PROGRAM=$(built archipelago)
 }
 
 serve_on_mock() {

@@ -201,6 +201,12 @@ find_cargo() {
     have cargo || die 'cargo is missing: install Rust, see https://www.rust-lang.org/tools/install'
 }
 
+# built PROGRAM: where cargo has put it last.
+built() {
+    # shellcheck disable=SC2012 # Triples are plain names.
+    ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/"$1" | head -n 1
+}
+
 has_nextest() {
     local found
     found=$(cargo-nextest nextest --version 2>/dev/null | awk 'NR == 1 { print $2 }') || return 1

@@ -203,8 +203,7 @@ report() {
 build_report() {
     find_cargo
     cargo build --quiet --locked --workspace --bin report || unable 'the program for the report does not build'
-    # shellcheck disable=SC2012 # Triples are plain names.
-    REPORT=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/debug/report | head -n 1)
+    REPORT=$(built report)
 }
 
 # ---- All of it ----

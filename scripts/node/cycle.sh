@@ -110,13 +110,6 @@ build_tests() {
     run "${BUILD_TESTS[@]}" >"$SCRATCH/tests"
 }
 
-# The binary that cargo has built last.
-built_here() {
-    local target=${CARGO_TARGET_DIR:-target}
-    # shellcheck disable=SC2012 # Triples are plain names.
-    ls -t "$target"/*/debug/archipelago | head -n 1
-}
-
 # ---- Swap, restart, and back ----
 
 deploy() {
@@ -212,7 +205,7 @@ cycle() {
             ;;
         local)
             phase build build_here || what=build
-            [[ -n $what ]] || phase rsync copy_binary "$(built_here)" || what=rsync
+            [[ -n $what ]] || phase rsync copy_binary "$(built archipelago)" || what=rsync
             ;;
         none) phase build build_tests || what=build ;;
         *)

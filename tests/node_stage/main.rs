@@ -28,6 +28,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+/// What a trial does.
+type Run = Box<dyn FnOnce() -> trial::Outcome + Send>;
+
 fn main() -> ExitCode {
     archipelago_lab::init();
     let arguments = Arguments::from_args();
@@ -44,40 +47,29 @@ fn main() -> ExitCode {
         cut_off::TRIALS,
         refused::TRIALS,
     ];
-    for trial in all.into_iter().chain(steps::TRIALS).flatten() {
-        let name = trial.name();
-        let ignored = unfit.clone().or_else(|| trial.ignored());
+    let mut add = |name: String, ignored: Option<String>, run: Run| {
+        let ignored = unfit.clone().or(ignored);
         match &ignored {
             Some(reason) => eprintln!("{name} is ignored: {reason}"),
             None => in_labs.push(name.clone()),
         }
-        let run = || trial::run(trial).map_err(Failed::from);
+        let run = move || run().map_err(Failed::from);
         trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
+    };
+    for trial in all.into_iter().chain(steps::TRIALS).flatten() {
+        let run = Box::new(|| trial::run(trial));
+        add(trial.name(), trial.ignored(), run);
+    }
+    for entry in menu::TRIALS {
+        add(entry.name(), entry.ignored(), Box::new(|| entry.run()));
+    }
+    for job in workflows::JOBS {
+        add(job.name(), job.ignored(), Box::new(|| job.run()));
     }
     let name = concat!("lab::", module_path!(), "::workflows::every_job_is_here");
     trials.push(Trial::test(name, || {
         workflows::every_job_is_here().map_err(Failed::from)
     }));
-    for entry in menu::TRIALS {
-        let name = entry.name();
-        let ignored = unfit.clone().or_else(|| entry.ignored());
-        match &ignored {
-            Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => in_labs.push(name.clone()),
-        }
-        let run = || entry.run().map_err(Failed::from);
-        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
-    }
-    for job in workflows::JOBS {
-        let name = job.name();
-        let ignored = unfit.clone().or_else(|| job.ignored());
-        match &ignored {
-            Some(reason) => eprintln!("{name} is ignored: {reason}"),
-            None => in_labs.push(name.clone()),
-        }
-        let run = || job.run().map_err(Failed::from);
-        trials.push(Trial::test(name, run).with_ignored_flag(ignored.is_some()));
-    }
     if let Err(why) = labs::enter(&arguments, &in_labs) {
         eprintln!("{why}");
         return ExitCode::from(101);
